@@ -1,0 +1,107 @@
+"""PostgreSQL: a SQLAlchemy engine for ordinary work, an asyncpg pool for the group statements of the spine.
+
+Every connection drops to the role ``hub_app``, which may only append to append-only tables, whoever logged in.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from core.errors import Unavailable
+
+APP_ROLE = "hub_app"
+APPEND_ONLY = ("disclosures", "consent_events", "consent_artefacts")
+
+SERVER_SETTINGS = {
+    "role": APP_ROLE,
+    "application_name": "xinyi-hub",
+    "timezone": "UTC",
+    "jit": "off",
+    # The group statements are planned once: their shape does not depend on who is asked about.
+    "plan_cache_mode": "force_generic_plan",
+    "lock_timeout": "5s",
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+# What asyncpg raises when the server is gone, going, or never was there.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
+
+@dataclass(frozen=True)
+class Database:
+    engine: AsyncEngine
+    hot: asyncpg.Pool
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """One visible transaction: committed when the block ends, rolled back when it raises."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def close(self) -> None:
+        self.hot.terminate()
+        await self.engine.dispose()
+
+
+async def connect_database(url: str, *, connections: int) -> Database:
+    """Open both pools on ``postgresql://…``; half of the connections each. Raises `Unavailable`."""
+    engine = create_async_engine(
+        "postgresql+asyncpg://" + url.split("://", 1)[1],
+        pool_size=max(1, connections // 2),
+        max_overflow=2,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={"server_settings": SERVER_SETTINGS, "timeout": 5},
+    )
+    try:
+        hot = await asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=max(2, connections // 2),
+            timeout=5,
+            command_timeout=15,
+            server_settings=SERVER_SETTINGS,
+            max_inactive_connection_lifetime=0,
+            reset=_leave_as_it_is,
+        )
+        database = Database(engine, hot)
+        await refuse_too_mighty_role(hot)
+    except AWAY as error:
+        await engine.dispose()
+        raise Unavailable("database_away", f"PostgreSQL does not answer: {type(error).__name__}") from error
+    return database
+
+
+async def _leave_as_it_is(connection: asyncpg.Connection) -> None:
+    """The group statements leave no session state behind, so a connection goes back without a RESET round trip."""
+
+
+async def refuse_too_mighty_role(pool: asyncpg.Pool) -> None:
+    """Refuse to run as a role that could rewrite history (design promise 5: append-only by right)."""
+    mighty = await pool.fetch(
+        """
+        SELECT t.name FROM unnest($1::text[]) AS t(name)
+        WHERE to_regclass(t.name) IS NOT NULL
+          AND (has_table_privilege(t.name, 'UPDATE') OR has_table_privilege(t.name, 'DELETE')
+               OR has_table_privilege(t.name, 'TRUNCATE'))
+        """,
+        list(APPEND_ONLY),
+    )
+    if mighty:
+        names = ", ".join(row["name"] for row in mighty)
+        raise Unavailable(
+            "database_role", f"role {APP_ROLE} may change append-only tables ({names}); revoke that"
+        )

@@ -1,0 +1,22 @@
+"""Redis: only what may be lost without loss of truth (rates, one-time proofs, sessions, wake-ups)."""
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+Redis = redis.Redis
+
+AWAY = (RedisError, OSError, TimeoutError)
+
+
+def connect_redis(url: str) -> Redis:
+    """A client with short time limits: a slow Redis must not make a bank wait."""
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=0.5,
+        socket_timeout=1.0,
+        health_check_interval=0,
+        retry=Retry(NoBackoff(), 1),
+        max_connections=64,
+    )

@@ -1,0 +1,79 @@
+"""Settings: every one works when absent, each is read from ``HUB_<NAME>`` in the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PostgresDsn, RedisDsn, TypeAdapter, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+POSTGRES_URL = TypeAdapter(PostgresDsn)
+REDIS_URL = TypeAdapter(RedisDsn)
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="HUB_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    var_dir: Path = Field(Path("var"), description="where the private servers and the keys live")
+    database_url: str | None = Field(None, description="PostgreSQL 15+, as hub_app; absent: a private one")
+    owner_database_url: str | None = Field(None, description="the role that migrates; absent: database_url")
+    redis_url: str | None = Field(None, description="Redis 7+; absent: a private one")
+    database_connections: int = Field(8, ge=2, le=200, description="connections of one process, at most")
+
+    public_url: str = Field("http://127.0.0.1:8000", description="issuer of tokens, base of every link")
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+
+    mtls_url: str | None = Field(None, description="public address of the mutually authenticated listener")
+    mtls_port: int = Field(8443, ge=0, le=65535)
+    mtls_certificate: Path | None = Field(
+        None, description="PEM; with key and client CA it opens the listener"
+    )
+    mtls_key: Path | None = None
+    mtls_client_ca: Path | None = None
+    certificate_header_from: str | None = Field(
+        None,
+        description="address of the TLS proxy whose X-SSL-Client-Cert header (URL-encoded PEM) is believed",
+    )
+
+    government_login_issuer: str = Field("http://127.0.0.1:8001", description="OpenID Connect issuer")
+    government_login_client_id: str = "xinyi-hub"
+
+    rate_per_second: float = Field(500, gt=0, description="questions per participant and data set, sustained")
+    rate_burst: int = Field(1000, ge=1, description="questions that may come at once on top")
+
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("database_url", "owner_database_url")
+    @classmethod
+    def _is_postgres(cls, url: str | None) -> str | None:
+        if url is not None:
+            POSTGRES_URL.validate_python(url)
+            if not url.startswith(("postgresql://", "postgres://")):
+                raise ValueError("give a plain postgresql:// address, without a driver name")
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: str | None) -> str | None:
+        if url is not None:
+            REDIS_URL.validate_python(url)
+        return url
+
+    @field_validator("public_url", "mtls_url", "government_login_issuer")
+    @classmethod
+    def _has_no_trailing_slash(cls, url: str | None) -> str | None:
+        if url is not None and (not url.startswith(("http://", "https://")) or url.endswith("/")):
+            raise ValueError("give an http(s) address without a slash at its end")
+        return url
+
+    @property
+    def cookies_secure(self) -> bool:
+        return self.public_url.startswith("https://")
+
+    @property
+    def own_urls(self) -> tuple[str, ...]:
+        """Every base address under which a bank may reach this hub (for the `htu` of a DPoP proof)."""
+        return (self.public_url,) if self.mtls_url is None else (self.public_url, self.mtls_url)

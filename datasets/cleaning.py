@@ -1,0 +1,512 @@
+"""Cleaning: one row as its owner delivered it → one record in the stored form, or every fault that it has.
+
+Driven by the contract alone. Pure: the day of delivery is an argument, nothing is read or written. A row is
+never repaired by guessing; a fault names a reason, the field and, in Chinese, what its owner can do about it.
+"""
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+from core.errors import InvalidInput
+from core.identifiers import HALF_WIDTH, USCC, InvalidUSCC, organisation_code_is_valid, parse_uscc
+from datasets.amounts import UncleanError, parse_amount, shown
+from datasets.contract import Contract, Field, FieldType, Source, normalised_header
+
+Stored = str | int | bool | None
+
+REASONS: dict[str, str] = {
+    "key_missing": "没有统一社会信用代码",
+    "old_registration_number": "填的是旧工商注册号",
+    "organisation_code": "填的是组织机构代码",
+    "masked_uscc": "统一社会信用代码被遮盖",
+    "uscc_scientific_notation": "统一社会信用代码成了科学计数法",
+    "uscc_length": "统一社会信用代码位数不对",
+    "uscc_alphabet": "统一社会信用代码含有不可用字符",
+    "uscc_check_digit": "统一社会信用代码校验位不符",
+    "required_missing": "必填项为空",
+    "undecodable": "含有无法解码的字符",
+    "too_long": "内容过长",
+    "pattern_mismatch": "格式不符",
+    "not_in_code_list": "不在代码表内",
+    "boolean_unreadable": "是否值无法识别",
+    "number_unreadable": "数字无法识别",
+    "amount_unreadable": "金额无法识别",
+    "amount_scientific_notation": "金额成了科学计数法",
+    "ambiguous_unit": "金额单位不明",
+    "unknown_unit": "金额单位不认识",
+    "unexpected_currency": "币种不应出现",
+    "currency_conflict": "币种自相矛盾",
+    "below_minimum": "小于允许的最小值",
+    "above_maximum": "大于允许的最大值",
+    "date_unreadable": "日期无法识别",
+    "date_impossible": "日期不存在",
+    "sentinel_date": "占位日期",
+    "too_early": "日期过早",
+    "in_future": "日期在将来",
+    "empty_row": "整行为空",
+    "wrong_column_count": "列数不对",
+    "unreadable_row": "读不出各列",
+    "nul_byte": "含有空字符",
+    "row_too_long": "单行过长",
+    "conflicting_duplicate": "同一文件内主键重复且内容不同",
+}
+"""Every reason for which a row can be quarantined, and its short name for people."""
+
+NULL_WORDS = frozenset(
+    spelling
+    for word in ("N/A", "NA", "#N/A", "NULL", "None", "NaN", "nil", "\\N")
+    for spelling in (word, word.lower(), word.upper(), word.capitalize())
+) | frozenset({"", "暂无", "无", "空", "不详", "未知", "-", "--", "—", "——", "/", "\\"})
+"""What sources write where they mean nothing."""
+
+
+class Fault(NamedTuple):
+    """Why a row is quarantined. ``field`` is None when the row as such cannot be read."""
+
+    reason: str
+    field: str | None
+    hint: str
+
+
+class CleanRow(NamedTuple):
+    """A record in the stored form; ``body`` has every field of the contract, in its order."""
+
+    uscc: USCC
+    part: str
+    body: dict[str, Stored]
+    as_of: date
+
+
+class DeliveryRefused(InvalidInput):
+    """The file as a whole cannot be taken; nothing of it was stored. The message (Chinese) says what to do."""
+
+
+Convert = Callable[[str], Stored]
+
+
+class RowCleaner:
+    """Made once per file from its header; `clean` never raises."""
+
+    def __init__(self, contract: Contract, header: Sequence[str], delivered: date) -> None:
+        """``delivered``: the day for which the owner drew the data. Raises `DeliveryRefused`."""
+        columns = _columns_by_header(header)
+        self._contract = contract
+        self._delivered = delivered
+        self._width = len(header)
+        self._key_column = _key_column(contract, columns)
+        chosen = [(field, *_column_of(field, columns)) for field in contract.fields]
+        _refuse_missing_columns(chosen)
+        self._empty_body: dict[str, Stored] = dict.fromkeys(contract.field_by_name)
+        self._plain: list[tuple[str, int, Convert]] = []
+        self._money_with_currency: list[tuple[Field, int, str]] = []
+        for field, column, source in chosen:
+            if column is None or source is None:
+                continue
+            if field.currency_field:
+                self._money_with_currency.append((field, column, source.unit))
+            else:
+                self._plain.append((field.name, column, _converter(field, source, delivered)))
+        used = {self._key_column, *(column for _, column, _ in chosen if column is not None)}
+        self.ignored_columns = tuple(name for column, name in enumerate(header) if column not in used)
+        self._part_as_of = _end_of_month if _is_month(contract) else date.fromisoformat
+
+    def clean(self, cells: Sequence[str]) -> CleanRow | list[Fault]:
+        """The record, or all faults of the row, the key's first."""
+        if len(cells) != self._width:
+            return [self._wrong_width(cells)]
+        faults: list[Fault] = []
+        body = self._empty_body.copy()
+        uscc = None
+        try:
+            uscc = clean_key(cells[self._key_column])
+        except UncleanError as problem:
+            if not any(map(str.strip, cells)):
+                return [Fault("empty_row", None, "整行没有内容，请删除")]
+            faults.append(Fault(problem.reason, self._contract.key, problem.hint))
+        for name, column, convert in self._plain:
+            try:
+                body[name] = convert(cells[column])
+            except UncleanError as problem:
+                faults.append(Fault(problem.reason, name, problem.hint))
+        for field, column, unit in self._money_with_currency:
+            try:
+                _put_amount(body, field, cells[column], unit)
+            except UncleanError as problem:
+                faults.append(Fault(problem.reason, field.name, problem.hint))
+        if faults or uscc is None:
+            return faults
+        return self._finished(uscc, body)
+
+    def _finished(self, uscc: USCC, body: dict[str, Stored]) -> CleanRow:
+        part = str(body[self._contract.part]) if self._contract.part else ""
+        as_of = self._part_as_of(part) if self._contract.as_of == "part" else self._delivered
+        return CleanRow(uscc, part, body, as_of)
+
+    def _wrong_width(self, cells: Sequence[str]) -> Fault:
+        more = "多半是内容里有逗号而没有加引号" if len(cells) > self._width else "多半是漏了列或行被截断"
+        return Fault("wrong_column_count", None, f"应有 {self._width} 列，实有 {len(cells)} 列；{more}")
+
+
+# --- the header
+# -------------------------------------------------------------------------------------------------
+
+
+def _columns_by_header(header: Sequence[str]) -> dict[str, int]:
+    names = [normalised_header(name) for name in header]
+    twice = sorted({shown(name) for name in names if name and names.count(name) > 1})
+    if twice:
+        raise DeliveryRefused("duplicate_header", f"表头有重复的列：{'、'.join(twice)}；请每列只用一个名称")
+    return {name: column for column, name in enumerate(names) if name}
+
+
+def _key_column(contract: Contract, columns: dict[str, int]) -> int:
+    aliases = [normalised_header(name) for name in (contract.key, *contract.key_sources)]
+    found = [name for name in aliases if name in columns]
+    if len(found) > 1:
+        raise DeliveryRefused("duplicate_header", f"表头里有多列都是统一社会信用代码：{'、'.join(found)}")
+    if not found:
+        seen = "、".join(shown(name) for name in list(columns)[:12]) or "（空）"
+        raise DeliveryRefused(
+            "missing_key_column",
+            f"表头没有统一社会信用代码列（可用列名：{'、'.join(contract.key_sources)}）。"
+            f"读到的列：{seen}。请核对首行是否为表头、分隔符是否为英文逗号、编码是否为 UTF-8 或 GB18030",
+        )
+    return columns[found[0]]
+
+
+def _column_of(field: Field, columns: dict[str, int]) -> tuple[int | None, Source | None]:
+    found = [
+        (columns[name], source)
+        for source in field.aliases
+        if (name := normalised_header(source.name)) in columns
+    ]
+    if len({column for column, _ in found}) > 1:
+        names = "、".join(source.name for _, source in found)
+        raise DeliveryRefused("duplicate_header", f"表头里有多列都是“{field.title}”：{names}；请只留一列")
+    return found[0] if found else (None, None)
+
+
+def _refuse_missing_columns(chosen: Sequence[tuple[Field, int | None, Source | None]]) -> None:
+    missing = [field for field, column, _ in chosen if field.required and column is None]
+    if missing:
+        needs = "；".join(
+            f"{field.title}（可用列名：{'、'.join(source.name for source in field.aliases)}）"
+            for field in missing
+        )
+        raise DeliveryRefused("missing_required_column", f"表头缺少必填的列：{needs}")
+
+
+# --- the key
+# ----------------------------------------------------------------------------------------------------
+
+_OLD_REGISTRATION_NUMBER = re.compile(r"[0-9]{12,13}|[0-9]{15}|企[^0-9]{1,10}第?[0-9]+号?")
+_ORGANISATION_CODE = re.compile(r"[0-9A-Z]{8}-?[0-9X]")
+_SCIENTIFIC = re.compile(r"[0-9.]+E\+?[0-9]+")
+
+
+def clean_key(cell: str) -> USCC:
+    """The USCC in a cell. Raises `UncleanError`, with its own reason for what is plainly something else."""
+    try:
+        return parse_uscc(cell)
+    except InvalidUSCC as error:
+        text = cell.translate(HALF_WIDTH).strip().upper()
+        if text in NULL_WORDS:
+            raise UncleanError("key_missing", "没有填写统一社会信用代码，请补上") from None
+        if "*" in text:
+            raise UncleanError("masked_uscc", "统一社会信用代码被遮盖，请提供完整的 18 位代码") from None
+        if _OLD_REGISTRATION_NUMBER.fullmatch(text):
+            hint = f"这是旧工商注册号（{len(text)} 位），不是统一社会信用代码；请换成该企业的 18 位代码后重报"
+            raise UncleanError("old_registration_number", hint) from None
+        if _ORGANISATION_CODE.fullmatch(text) and organisation_code_is_valid(text):
+            hint = "这是 9 位组织机构代码，不是统一社会信用代码；请换成该企业的 18 位代码后重报"
+            raise UncleanError("organisation_code", hint) from None
+        if _SCIENTIFIC.fullmatch(text):
+            hint = "代码成了科学计数法（多半是表格软件所致），已丢位；请把该列设为文本后重新导出"
+            raise UncleanError("uscc_scientific_notation", hint) from None
+        raise UncleanError(error.reason, str(error)) from None
+
+
+# --- one cell → one stored value
+# --------------------------------------------------------------------------------
+
+
+def _converter(field: Field, source: Source, delivered: date) -> Convert:
+    """The reading of one column: null words, then the type's own reading and the field's quality rules."""
+    read = _READERS[field.type](field, source, delivered)
+    title, required = field.title, field.required
+
+    def convert(cell: str) -> Stored:
+        text = cell.strip()
+        value = None if text in NULL_WORDS else read(text)
+        if value is None and required:
+            raise UncleanError("required_missing", f"“{title}”必须填写")
+        return value
+
+    return convert
+
+
+# Control and invisible characters, odd blanks, halves of broken characters, full-width digits and letters.
+_ODD = re.compile(
+    "[\x00-\x1f\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff0-\ufffd０-９Ａ-Ｚａ-ｚ\ud800-\udfff]"
+)
+_BROKEN = re.compile("[\ud800-\udfff\ufffd]")
+_INVISIBLE = re.compile(
+    "[\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\x00-\x08\x0e-\x1f\x7f-\x9f]"
+)
+_BLANKS = re.compile(r"\s+")
+_FULL_WIDTH_WORDS = {
+    code: code - 0xFEE0
+    for first, last in ("０９", "ＡＺ", "ａｚ")
+    for code in range(ord(first), ord(last) + 1)
+}
+
+
+def clean_text(text: str) -> str:
+    """Digits and letters half-width, nothing invisible; Chinese punctuation stays as certified."""
+    if not _ODD.search(text):
+        return text.strip()
+    if _BROKEN.search(text):
+        raise UncleanError("undecodable", "含有无法解码的字符（编码转换时损坏），请用 UTF-8 重新导出")
+    visible = _INVISIBLE.sub("", text.translate(_FULL_WIDTH_WORDS))
+    return _BLANKS.sub(" ", visible).strip()
+
+
+def _text_reader(field: Field, source: Source, delivered: date) -> Convert:
+    pattern = re.compile(field.pattern) if field.pattern else None
+    limit, title = field.max_length, field.title
+
+    def read(text: str) -> Stored:
+        value = clean_text(text)
+        if len(value) > limit:
+            raise UncleanError("too_long", f"“{title}”有 {len(value)} 字，最多 {limit} 字")
+        if pattern is not None and value and not pattern.fullmatch(value := value.upper()):
+            raise UncleanError("pattern_mismatch", f"“{title}”格式不符，请核对")
+        # What was only invisible characters, or a null word behind them, is nothing.
+        return None if value in NULL_WORDS else value
+
+    return read
+
+
+def _code_reader(field: Field, source: Source, delivered: date) -> Convert:
+    meaning = {word.casefold(): value for word, value in field.synonyms.items()}
+    meaning |= {value.casefold(): value for value in field.allowed}
+
+    def read(text: str) -> Stored:
+        word = clean_text(text)
+        value = meaning.get(word.casefold())
+        if value is None and word not in NULL_WORDS:
+            hint = f"“{field.title}”的值“{shown(word)}”不在代码表内，可用：{'、'.join(field.allowed[:12])}"
+            raise UncleanError("not_in_code_list", hint)
+        return value
+
+    return read
+
+
+def _money_reader(field: Field, source: Source, delivered: date) -> Convert:
+    def read(text: str) -> Stored:
+        amount = parse_amount(text, source.unit)
+        if amount.currency not in (None, "CNY"):
+            raise UncleanError("unexpected_currency", f"“{field.title}”应为人民币，收到 {amount.currency}")
+        return within_limits(field, amount.fen, 100)
+
+    return read
+
+
+def _put_amount(body: dict[str, Stored], field: Field, cell: str, unit: str) -> None:
+    """An amount and its currency, which stands in the same cell, in a column of its own, or nowhere."""
+    text = cell.strip()
+    if text in NULL_WORDS:
+        # A currency without an amount says nothing.
+        body[field.currency_field] = None
+        if field.required:
+            raise UncleanError("required_missing", f"“{field.title}”必须填写")
+        return
+    amount = parse_amount(text, unit)
+    body[field.name] = within_limits(field, amount.fen, 100)
+    in_column = body[field.currency_field]
+    if in_column is not None and amount.currency is not None and in_column != amount.currency:
+        raise UncleanError(
+            "currency_conflict", f"金额里写的是 {amount.currency}，币种列写的是 {in_column}，请核对"
+        )
+    body[field.currency_field] = amount.currency or in_column or field.currency_default
+
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18})(?:\.[0-9]{0,18})?")
+
+
+def _number(field: Field, text: str) -> Decimal:
+    half_width = text.translate(HALF_WIDTH).strip()
+    if len(half_width) > 40 or not _NUMBER.fullmatch(half_width):
+        raise UncleanError("number_unreadable", f"“{field.title}”的值“{shown(text)}”不是数字")
+    return Decimal(half_width.replace(",", ""))
+
+
+def _integer_reader(field: Field, source: Source, delivered: date) -> Convert:
+    def read(text: str) -> Stored:
+        number = _number(field, text)
+        if number != number.to_integral_value():
+            raise UncleanError("number_unreadable", f"“{field.title}”应为整数")
+        return within_limits(field, int(number), 1)
+
+    return read
+
+
+def _decimal_reader(field: Field, source: Source, delivered: date) -> Convert:
+    def read(text: str) -> Stored:
+        number = _number(field, text)
+        within_limits(field, number, 1)
+        plain = f"{number:f}"
+        plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
+        return "0" if number == 0 else plain.removeprefix("+")
+
+    return read
+
+
+_TRUE = frozenset({"是", "有", "真", "1", "Y", "YES", "TRUE", "T"})
+_FALSE = frozenset({"否", "没有", "假", "0", "N", "NO", "FALSE", "F"})
+
+
+def _boolean_reader(field: Field, source: Source, delivered: date) -> Convert:
+    def read(text: str) -> Stored:
+        word = text.translate(HALF_WIDTH).strip().upper()
+        if word in _TRUE:
+            return True
+        if word in _FALSE:
+            return False
+        raise UncleanError("boolean_unreadable", f"“{field.title}”应填 是 或 否")
+
+    return read
+
+
+Number = TypeVar("Number", int, Decimal)
+
+
+def within_limits(field: Field, stored: Number, stored_per_unit: int) -> Number:
+    """The number itself. Raises `UncleanError` beyond the contract's minimum or maximum."""
+    if field.minimum is not None and stored < field.minimum * stored_per_unit:
+        raise UncleanError(
+            "below_minimum", f"“{field.title}”小于 {field.minimum}{field.unit}，请核对数值和单位"
+        )
+    if field.maximum is not None and stored > field.maximum * stored_per_unit:
+        raise UncleanError(
+            "above_maximum", f"“{field.title}”大于 {field.maximum}{field.unit}，请核对数值和单位"
+        )
+    return stored
+
+
+# --- dates
+# ------------------------------------------------------------------------------------------------------
+
+_DATE = re.compile(
+    r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日?|([0-9]{2})([0-9]{2}))"
+    r"(?:[ T]?[0-9]{1,2}:[0-9]{1,2}(?::[0-9]{1,2}(?:\.[0-9]+)?)?)?"
+)
+_MONTH = re.compile(r"([0-9]{4})(?:[-/.]?([0-9]{2})|[-/.]([0-9])|年([0-9]{1,2})月)")
+_SENTINEL_DATES = frozenset({date(2099, 12, 31), date(1900, 1, 1), date(1899, 12, 31), date(1, 1, 1)})
+_SENTINEL_YEAR = 9999
+_DATE_TEXT_MAX = 40
+
+
+@lru_cache(maxsize=16_384)
+def _parse_short_date(text: str) -> date | None:
+    """None for a sentinel: a date that stands for "no date" (9999-9-9, 1900-01-01 …). Raises `UncleanError`."""
+    match = _DATE.fullmatch(text.translate(HALF_WIDTH).strip())
+    if match is None:
+        raise UncleanError("date_unreadable", f"日期“{shown(text)}”无法识别，请写成 2018-01-06")
+    year, month, day = (int(part) for part in match.group(1, 3, 4, 5, 6, 7, 8) if part is not None)
+    if year == _SENTINEL_YEAR:
+        return None
+    try:
+        found = date(year, month, day)
+    except ValueError:
+        raise UncleanError("date_impossible", f"没有“{shown(text)}”这一天，请核对") from None
+    return None if found in _SENTINEL_DATES else found
+
+
+def parse_date(text: str) -> date | None:
+    """2018-01-06, 2017-7-7 0:00:00, 20190930, 2022.07.16, 2022年7月16日. None for a sentinel.
+
+    Raises `UncleanError`.
+    """
+    if len(text) > _DATE_TEXT_MAX:
+        raise UncleanError("date_unreadable", f"日期“{shown(text)}”无法识别，请写成 2018-01-06")
+    return _parse_short_date(text)
+
+
+@lru_cache(maxsize=4_096)
+def _parse_short_month(text: str) -> date | None:
+    half_width = text.translate(HALF_WIDTH).strip()
+    match = _MONTH.fullmatch(half_width)
+    if match is None:
+        if _DATE.fullmatch(half_width):
+            found = _parse_short_date(half_width)
+            return found and found.replace(day=1)
+        raise UncleanError("date_unreadable", f"月份“{shown(text)}”无法识别，请写成 2026-10")
+    year, month = (int(part) for part in match.groups() if part is not None)
+    if year == _SENTINEL_YEAR:
+        return None
+    if not (1 <= month <= 12 and year >= 1):
+        raise UncleanError("date_impossible", f"没有“{shown(text)}”这个月，请核对")
+    return date(year, month, 1)
+
+
+def parse_month(text: str) -> date | None:
+    """202011, 2020-11, 2020年11月, or a day within the month: its first day. Raises `UncleanError`."""
+    if len(text) > _DATE_TEXT_MAX:
+        raise UncleanError("date_unreadable", f"月份“{shown(text)}”无法识别，请写成 2026-10")
+    return _parse_short_month(text)
+
+
+def _date_reader(field: Field, source: Source, delivered: date) -> Convert:
+    def read(text: str) -> Stored:
+        found = _checked_day(field, parse_date(text), delivered)
+        return found.isoformat() if found else None
+
+    return read
+
+
+def _month_reader(field: Field, source: Source, delivered: date) -> Convert:
+    def read(text: str) -> Stored:
+        found = _checked_day(field, parse_month(text), delivered)
+        return found.isoformat()[:7] if found else None
+
+    return read
+
+
+def _checked_day(field: Field, day: date | None, delivered: date) -> date | None:
+    if day is None:
+        if field.required:
+            raise UncleanError("sentinel_date", f"“{field.title}”必须填写，不能用占位日期")
+        return None
+    if field.earliest is not None and day < field.earliest:
+        raise UncleanError("too_early", f"“{field.title}”早于 {field.earliest}，请核对年份")
+    if field.not_future and day > delivered:
+        raise UncleanError("in_future", f"“{field.title}”晚于数据日期 {delivered}，请核对")
+    return day
+
+
+@lru_cache(maxsize=4_096)
+def _end_of_month(part: str) -> date:
+    year, month = int(part[:4]), int(part[5:7])
+    return date(year, month, monthrange(year, month)[1])
+
+
+def _is_month(contract: Contract) -> bool:
+    return bool(contract.part) and contract.field_by_name[contract.part].type == "month"
+
+
+_READERS: dict[FieldType, Callable[[Field, Source, date], Convert]] = {
+    "text": _text_reader,
+    "code": _code_reader,
+    "date": _date_reader,
+    "month": _month_reader,
+    "money": _money_reader,
+    "integer": _integer_reader,
+    "decimal": _decimal_reader,
+    "boolean": _boolean_reader,
+}

@@ -1,0 +1,315 @@
+"""Contracts: what one data set is. One TOML file each under `contracts/`, read strictly at start.
+
+A contract that contradicts itself stops the start with a `ContractError` that names file, field and reason.
+Stored forms, all exact in JSON: money in integer fen (one hundredth of the currency's main unit, for every
+currency; the field's name ends in ``_fen``), dates as ``2026-11-22``, months as ``2026-11``, decimals as
+text.
+"""
+
+import hashlib
+import keyword
+import re
+import tomllib
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from core.errors import HubError
+from datasets.bands import BandTable, band_table
+from datasets.masks import MASKS
+
+ViewKind = Literal["raw", "masked", "banded", "derived", "verify"]
+FieldType = Literal["text", "code", "date", "month", "money", "integer", "decimal", "boolean"]
+SharingClass = Literal["open", "consented", "withheld"]
+Mode = Literal["collected", "live", "verify"]
+Period = Literal["event", "day", "month", "quarter", "year"]
+
+VIEWS_OF_LEVEL: dict[int, frozenset[ViewKind]] = {
+    1: frozenset({"raw", "masked", "banded", "derived", "verify"}),
+    2: frozenset({"raw", "masked", "banded", "derived", "verify"}),
+    3: frozenset({"raw", "masked", "banded", "derived", "verify"}),
+    4: frozenset({"masked", "banded", "derived", "verify"}),
+    5: frozenset({"masked", "verify"}),
+}
+"""The most a field of a level (after JR/T 0197-2020) may ever show, whatever contract and rules say."""
+
+BANDABLE: frozenset[FieldType] = frozenset({"money", "integer"})
+MASKABLE: frozenset[FieldType] = frozenset({"text", "code"})
+
+UNITS: dict[str, int] = {"分": 1, "元": 100, "千元": 100_000, "万元": 1_000_000, "亿元": 10_000_000_000}
+"""Fen in one of each unit that a source may use for money."""
+
+UNIT_IN_TEXT = "in_text"
+"""For a source column that writes the unit into each cell: 1,036.2000(万元人民币)."""
+
+_FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+_DATASET_ID = re.compile(r"[a-z][a-z0-9_]{1,40}")
+
+
+class ContractError(HubError):
+    """A contract or rule file that contradicts itself; ``file``, ``field`` and the reason are in the message."""
+
+    def __init__(self, file: str, field: str | None, message: str) -> None:
+        where = f"{file}, field {field}" if field else file
+        super().__init__("contract_error", f"{where}: {message}", file=file, field=field)
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class Source(_Strict, frozen=True):
+    """A column name under which a source delivers the field, and the unit of its figures."""
+
+    name: str
+    unit: str = ""
+
+
+class BandSpec(_Strict, frozen=True):
+    unit: str
+    edges: tuple[int, ...]
+
+
+class Field(_Strict, frozen=True):
+    """One data item (数据项). ``minimum``/``maximum`` are in ``unit``; ``example`` is in the stored form."""
+
+    name: str
+    title: str
+    title_en: str
+    type: FieldType
+    level: int
+    views: tuple[ViewKind, ...]
+    example: str | int | bool
+    unit: str = ""
+    sources: tuple[str | Source, ...] = ()
+    required: bool = False
+    mask: str = ""
+    band: str = ""
+    minimum: int | None = None
+    maximum: int | None = None
+    max_length: int = 500
+    pattern: str = ""
+    allowed: tuple[str, ...] = ()
+    synonyms: dict[str, str] = {}
+    earliest: date | None = None
+    not_future: bool = False
+    currency_field: str = ""
+    currency_default: str = ""
+
+    @property
+    def aliases(self) -> tuple[Source, ...]:
+        """Every column name that means this field; under its own name it is taken in the stored form."""
+        named = (source if isinstance(source, Source) else Source(name=source) for source in self.sources)
+        return (Source(name=self.name, unit="分" if self.type == "money" else ""), *named)
+
+
+class Contract(_Strict, frozen=True, dict=True):
+    """One data set (信息项目). ``part`` names the field that tells several records of one enterprise apart."""
+
+    id: str
+    version: int
+    title: str
+    title_en: str
+    category: str
+    owner: str
+    description: str
+    sharing_class: SharingClass
+    modes: tuple[Mode, ...]
+    key: str
+    key_sources: tuple[str, ...]
+    part: str
+    records_max: int
+    period: Period
+    refresh_days: int
+    retention_months: int
+    price_fen: int
+    as_of: Literal["delivery", "part"]
+    fields: tuple[Field, ...]
+    bands: dict[str, BandSpec] = {}
+    file: str = ""
+    digest: str = ""
+
+    @cached_property
+    def field_by_name(self) -> dict[str, Field]:
+        return {field.name: field for field in self.fields}
+
+    @cached_property
+    def band_tables(self) -> dict[str, BandTable]:
+        """Band table by field name, for the fields that may be shown banded."""
+        return {field.name: self.band_table_of(field) for field in self.fields if field.band}
+
+    def band_table_of(self, field: Field) -> BandTable:
+        spec = self.bands[field.band]
+        return band_table(field.band, spec.unit, spec.edges, 100 if field.type == "money" else 1)
+
+
+def load_contract(path: Path) -> Contract:
+    """Read and check one contract file. Raises `ContractError`."""
+    try:
+        raw = path.read_bytes()
+        data = tomllib.loads(raw.decode("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ContractError(path.name, None, f"cannot be read: {error}") from error
+    digest = hashlib.sha256(raw).hexdigest()
+    return contract_from(data, file=path.name, digest=digest)
+
+
+def contract_from(data: dict[str, Any], *, file: str, digest: str = "") -> Contract:
+    """Build and check a contract from parsed TOML, whose ``fields`` is a table by field name."""
+    tables = data.get("fields")
+    if not isinstance(tables, dict) or not tables:
+        raise ContractError(file, None, "has no [fields.…] tables")
+    fields = tuple(_field_from(name, table, file) for name, table in tables.items())
+    rest = {key: value for key, value in data.items() if key not in ("fields", "file", "digest")}
+    try:
+        contract = msgspec.convert(rest | {"fields": fields, "file": file, "digest": digest}, Contract)
+    except msgspec.ValidationError as error:
+        raise ContractError(file, None, str(error)) from error
+    _check_contract(contract)
+    for field in contract.fields:
+        _check_field(contract, field)
+    _check_aliases(contract)
+    return contract
+
+
+def _field_from(name: str, table: object, file: str) -> Field:
+    if not _FIELD_NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ContractError(file, name, "a field name is a lower-case identifier")
+    if not isinstance(table, dict):
+        raise ContractError(file, name, "is not a table")
+    try:
+        return msgspec.convert({**table, "name": name}, Field)
+    except msgspec.ValidationError as error:
+        raise ContractError(file, name, str(error)) from error
+
+
+def _check_contract(contract: Contract) -> None:
+    part = contract.field_by_name.get(contract.part)
+    complaints = {
+        "id must be a lower-case identifier": not _DATASET_ID.fullmatch(contract.id),
+        "the file must be named after its id": contract.file != f"{contract.id}.toml",
+        "version starts at 1": contract.version < 1,
+        "key must be 'uscc' (other keys are resolved at the intake)": contract.key != "uscc",
+        "the key is not among the fields: who asks states it": contract.key in contract.field_by_name,
+        "modes is empty": not contract.modes,
+        "records_max must be 1 to 1000": not 1 <= contract.records_max <= 1000,
+        "a data set without part has one record per enterprise: records_max must be 1": not contract.part
+        and contract.records_max != 1,
+        f"part names no field: {contract.part}": bool(contract.part) and part is None,
+        "the field named by part must be required": part is not None and not part.required,
+        "as_of = 'part' needs a part of type month or date": contract.as_of == "part"
+        and (part is None or part.type not in ("month", "date")),
+        "price_fen must not be negative": contract.price_fen < 0,
+        "refresh_days and retention_months must be positive": min(
+            contract.refresh_days, contract.retention_months
+        )
+        < 1,
+    }
+    for complaint, broken in complaints.items():
+        if broken:
+            raise ContractError(contract.file, None, complaint)
+
+
+def _check_field(contract: Contract, field: Field) -> None:
+    complaints = {
+        **_complaints_about_views(contract, field),
+        **_complaints_about_values(field),
+        **_complaints_about_currency(contract, field),
+    }
+    for complaint, broken in complaints.items():
+        if broken:
+            raise ContractError(contract.file, field.name, complaint)
+    if field.band:
+        try:
+            contract.band_table_of(field)
+        except ValueError as error:
+            raise ContractError(contract.file, field.name, f"bands.{field.band}: {error}") from error
+
+
+def _complaints_about_views(contract: Contract, field: Field) -> dict[str, bool]:
+    too_much = sorted(set(field.views) - VIEWS_OF_LEVEL.get(field.level, frozenset()))
+    return {
+        "level must be 1 to 5": field.level not in VIEWS_OF_LEVEL,
+        f"level {field.level} never permits {', '.join(too_much)}": bool(too_much),
+        "a view is named twice": len(set(field.views)) < len(field.views),
+        "may be masked but names no mask": "masked" in field.views and not field.mask,
+        f"mask {field.mask!r} is not one of {', '.join(MASKS)}": bool(field.mask) and field.mask not in MASKS,
+        "names a mask but may not be masked": bool(field.mask) and "masked" not in field.views,
+        f"a field of type {field.type} cannot be masked": bool(field.mask) and field.type not in MASKABLE,
+        "may be banded but names no band": "banded" in field.views and not field.band,
+        f"band {field.band!r} is not defined under [bands]": bool(field.band)
+        and field.band not in contract.bands,
+        "names a band but may not be banded": bool(field.band) and "banded" not in field.views,
+        f"a field of type {field.type} cannot be banded": bool(field.band) and field.type not in BANDABLE,
+    }
+
+
+def _complaints_about_values(field: Field) -> dict[str, bool]:
+    money = field.type == "money"
+    numeric = field.type in ("money", "integer", "decimal")
+    source_units = {source.unit for source in field.aliases}
+    return {
+        "money is stored in fen: its name must end in _fen, and only its": money
+        != field.name.endswith("_fen"),
+        "money needs unit 元": money and field.unit != "元",
+        f"a source has an unknown unit: {', '.join(sorted(source_units))}": not source_units
+        <= ({"", *UNITS, UNIT_IN_TEXT} if money else {""}),
+        "every money source must state its unit": money and "" in source_units,
+        "minimum and maximum are for numbers": not numeric and (field.minimum, field.maximum) != (None, None),
+        "minimum is above maximum": None not in (field.minimum, field.maximum)
+        and (field.minimum or 0) > (field.maximum or 0),
+        "pattern is not a regular expression": not _compiles(field.pattern),
+        "a code needs its allowed values": field.type == "code" and not field.allowed,
+        "allowed, synonyms are for codes": field.type != "code" and bool(field.allowed or field.synonyms),
+        "a synonym leads to a value that is not allowed": not set(field.synonyms.values())
+        <= set(field.allowed),
+        "earliest, not_future are for dates and months": field.type not in ("date", "month")
+        and (field.earliest is not None or field.not_future),
+        "max_length must be positive": field.max_length < 1,
+    }
+
+
+def _complaints_about_currency(contract: Contract, field: Field) -> dict[str, bool]:
+    companion = contract.field_by_name.get(field.currency_field)
+    return {
+        "currency_field is for money": bool(field.currency_field) and field.type != "money",
+        f"currency_field {field.currency_field!r} is not a code field of this contract": bool(
+            field.currency_field
+        )
+        and (companion is None or companion.type != "code"),
+        "currency_field and currency_default go together": bool(field.currency_field)
+        != bool(field.currency_default),
+        "currency_default is not an allowed value of currency_field": companion is not None
+        and field.currency_default not in companion.allowed,
+    }
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _check_aliases(contract: Contract) -> None:
+    taken = {normalised_header(name): contract.key for name in (contract.key, *contract.key_sources)}
+    for field in contract.fields:
+        for source in field.aliases:
+            header = normalised_header(source.name)
+            if taken.setdefault(header, field.name) != field.name:
+                raise ContractError(
+                    contract.file, field.name, f"source {source.name!r} already means field {taken[header]}"
+                )
+
+
+_BLANKS_IN_HEADER = re.compile(r"[\s\ufeff\u200b]+")
+
+
+def normalised_header(name: str) -> str:
+    """A column name as it is compared: no blanks or BOM anywhere, half-width, lower case."""
+    half_width = name.translate({full: full - 0xFEE0 for full in range(0xFF01, 0xFF5F)})
+    return _BLANKS_IN_HEADER.sub("", half_width).casefold()

@@ -1,0 +1,81 @@
+"""What banks and platforms call, apart from the question itself (gateway/queries)."""
+
+from datetime import date, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Query
+
+from consent import check_terms, file_request, find_for_participant
+from core.clock import china_day
+from core.errors import InvalidInput
+from core.identifiers import InvalidUSCC, parse_uscc
+from gateway.access import BankCaller, HubDep
+from gateway.banks.schemas import ConsentRequestIn, ConsentRequestOut, QuestionIn, UsageOut
+from ledger import usage_of
+
+USAGE_DAYS_MAX = 366
+
+router = APIRouter(prefix="/v1", tags=["banks"])
+
+
+@router.post("/consent-requests", status_code=201)
+async def request_consent(
+    asked: ConsentRequestIn,
+    caller: BankCaller,
+    hub: HubDep,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> ConsentRequestOut:
+    """Ask an enterprise for its consent. With an `Idempotency-Key`, a retry finds the same request."""
+    try:
+        uscc = parse_uscc(asked.uscc)
+    except InvalidUSCC as error:
+        raise InvalidInput("uscc_invalid", errors={"uscc": str(error)}) from error
+    terms = asked.terms(uscc)
+    answerable = hub.catalogue.answerable(caller.participant_class, terms.purpose)
+    check_terms(terms, purposes=hub.catalogue.purposes, answerable=answerable)
+    at = hub.clock()
+    async with hub.database.transaction() as tx:
+        consent = await file_request(tx, caller.participant_id, terms, at=at, request_key=idempotency_key)
+    return ConsentRequestOut.of(consent, at=at, public_url=hub.settings.public_url)
+
+
+@router.get("/consent-requests/{consent_id}")
+async def consent_request(consent_id: UUID, caller: BankCaller, hub: HubDep) -> ConsentRequestOut:
+    """How a request of yours stands."""
+    async with hub.database.transaction() as tx:
+        consent = await find_for_participant(tx, caller.participant_id, consent_id)
+    return ConsentRequestOut.of(consent, at=hub.clock(), public_url=hub.settings.public_url)
+
+
+@router.get("/usage")
+async def usage(
+    caller: BankCaller,
+    hub: HubDep,
+    first_day: Annotated[date | None, Query(alias="from", description="first day, China's time")] = None,
+    last_day: Annotated[date | None, Query(alias="to", description="last day, included")] = None,
+) -> UsageOut:
+    """What you asked and owe, by data set and day; the last 31 days unless told. Amounts in fen (分)."""
+    last = last_day or china_day(hub.clock())
+    first = first_day or last - timedelta(days=30)
+    if not 0 <= (last - first).days <= USAGE_DAYS_MAX:
+        raise InvalidInput("request_invalid", errors={"from": f"0 to {USAGE_DAYS_MAX} days before `to`"})
+    async with hub.database.transaction() as tx:
+        return UsageOut.of(await usage_of(tx, caller.participant_id, first, last))
+
+
+@router.get("/catalogue")
+async def catalogue(hub: HubDep) -> dict[str, Any]:
+    """Which data sets there are, their fields, and what each kind of caller sees of them for which purpose."""
+    return hub.catalogue.as_json()
+
+
+@router.post("/datasets/{dataset}/queries", tags=["questions"])
+async def question_guide(
+    dataset: Annotated[str, Path()], question: QuestionIn, idempotency_key: Annotated[str, Header()]
+) -> dict[str, Any]:
+    """Ask for the data of one enterprise under its consent.
+
+    Here for the guide only: `gateway.queries.door` takes this route before FastAPI sees it.
+    """
+    raise AssertionError("the question door stands in front of this route")

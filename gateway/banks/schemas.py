@@ -1,0 +1,128 @@
+"""What banks send and get, apart from the answers to questions (those follow the data set's contract)."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from consent import Consent, ConsentTerms
+from core.identifiers import USCC
+from ledger import Usage
+
+Positive = Annotated[int, Field(ge=1, strict=True)]
+
+
+class ConsentRequestIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "uscc": "91350100M000100Y43",
+                "purpose": "credit_review",
+                "datasets": ["registration", "tax"],
+                "term_days": 90,
+                "uses_max": 20,
+                "retention_days": 365,
+                "message": "流动资金贷款申请 2026-1122",
+            }
+        },
+    )
+
+    uscc: str = Field(description="统一社会信用代码, GB 32100-2015")
+    purpose: str = Field(description="one of the purposes in /v1/catalogue")
+    datasets: list[str] = Field(min_length=1, max_length=50)
+    term_days: Positive = Field(description="how long the consent is to last, at most 365 days")
+    uses_max: Positive = Field(description="how many questions it is to cover, at most 10,000")
+    retention_days: Positive = Field(365, description="how long you may keep what you get")
+    message: str = Field("", description="one line that the enterprise reads, at most 200 characters")
+
+    def terms(self, uscc: USCC) -> ConsentTerms:
+        return ConsentTerms(
+            uscc=uscc,
+            purpose=self.purpose,
+            datasets=tuple(self.datasets),
+            term_days=self.term_days,
+            uses_max=self.uses_max,
+            retention_days=self.retention_days,
+            message=self.message,
+        )
+
+
+class ConsentRequestOut(BaseModel):
+    consent_id: UUID
+    state: str = Field(
+        description="awaiting, active, rejected, revoked, expired, used_up, paused, superseded"
+    )
+    uscc: str
+    purpose: str
+    datasets: list[str]
+    term_days: int
+    uses_max: int
+    uses_left: int
+    retention_days: int
+    message: str
+    requested_at: datetime
+    answer_by: datetime
+    valid_from: datetime | None
+    valid_until: datetime | None
+    approval_url: str = Field(description="where the enterprise answers, after its log-in")
+
+    @classmethod
+    def of(cls, consent: Consent, *, at: datetime, public_url: str) -> "ConsentRequestOut":
+        terms = consent.terms
+        return cls(
+            consent_id=consent.consent_id,
+            state=consent.state_at(at),
+            uscc=terms.uscc,
+            purpose=terms.purpose,
+            datasets=list(terms.datasets),
+            term_days=terms.term_days,
+            uses_max=terms.uses_max,
+            uses_left=consent.uses_left,
+            retention_days=terms.retention_days,
+            message=terms.message,
+            requested_at=consent.requested_at,
+            answer_by=consent.answer_by,
+            valid_from=consent.valid_from,
+            valid_until=consent.valid_until,
+            approval_url=f"{public_url}/portal/requests/{consent.consent_id}",
+        )
+
+
+class UsageLineOut(BaseModel):
+    dataset: str
+    day: date
+    disclosed: int
+    nothing_found: int
+    refused: int
+    charged_fen: int
+
+
+class UsageOut(BaseModel):
+    participant_id: str
+    first_day: date
+    last_day: date
+    lines: list[UsageLineOut]
+    total: dict[str, int]
+
+    @classmethod
+    def of(cls, usage: Usage) -> "UsageOut":
+        lines = [UsageLineOut(**line._asdict()) for line in usage.lines]
+        return cls(
+            participant_id=usage.participant_id,
+            first_day=usage.first_day,
+            last_day=usage.last_day,
+            lines=lines,
+            total=usage.total,
+        )
+
+
+class QuestionIn(BaseModel):
+    """The body of a question; parsed on the hot route by `gateway.queries.answer`, shown here for the guide."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    consent_id: UUID
+    uscc: str
+    purpose: str

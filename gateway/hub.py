@@ -1,0 +1,124 @@
+"""The objects of the running program, made here and handed down."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import asyncpg
+import structlog
+
+from adapters import GovernmentLogin
+from core.clock import Clock, now
+from core.database import AWAY, Database, connect_database
+from core.errors import Unavailable
+from core.groups import GroupOperation
+from core.keys import Keys, load_keys
+from core.redis import Redis, connect_redis
+from core.settings import Settings
+from datasets import Catalogue, load_catalogue, read_records, reread_records
+from gateway.oauth.bearer import Doorkeeper
+from gateway.oauth.server import TokenServer
+from gateway.oauth.tokens import AccessTokens
+from gateway.queries.admission import Admission
+from gateway.queries.answer import Spine
+from ledger import recall, remember
+
+Ask = TypeVar("Ask")
+Reply = TypeVar("Reply")
+
+log = structlog.stdlib.get_logger()
+
+
+@dataclass(frozen=True)
+class Hub:
+    settings: Settings
+    database: Database
+    redis: Redis
+    keys: Keys
+    catalogue: Catalogue
+    tokens: AccessTokens
+    token_server: TokenServer
+    doorkeeper: Doorkeeper
+    admission: Admission
+    login: GovernmentLogin
+    spine: Spine
+    clock: Clock
+
+
+@asynccontextmanager
+async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[Hub]:
+    """Connect everything that ``settings`` names. Raises `Unavailable` when PostgreSQL does not answer."""
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    async with AsyncExitStack() as stack:
+        database = await connect_database(settings.database_url, connections=settings.database_connections)
+        stack.push_async_callback(database.close)
+        redis = connect_redis(settings.redis_url)
+        stack.push_async_callback(redis.aclose)
+        keys = load_keys(settings.var_dir / "keys")
+        login = GovernmentLogin(
+            issuer=settings.government_login_issuer,
+            client_id=settings.government_login_client_id,
+            redirect_uri=f"{settings.public_url}/portal/callback",
+            key=keys["login"],
+        )
+        stack.push_async_callback(login.close)
+        catalogue = load_catalogue()
+        tokens = AccessTokens(keys["tokens"], settings.public_url)
+        doorkeeper = Doorkeeper(tokens, settings.own_urls)
+        admission = Admission(redis, rate_per_second=settings.rate_per_second, burst=settings.rate_burst)
+        spine = Spine(
+            doorkeeper=doorkeeper,
+            admission=admission,
+            catalogue=catalogue,
+            shelf=GroupOperation(on_database(database.hot, read_records)),
+            shelf_again=GroupOperation(on_database(database.hot, reread_records)),
+            remember=GroupOperation(on_database(database.hot, remember)),
+            recall=GroupOperation(on_database(database.hot, recall)),
+            clock=clock,
+        )
+        yield Hub(
+            settings=settings,
+            database=database,
+            redis=redis,
+            keys=keys,
+            catalogue=catalogue,
+            tokens=tokens,
+            token_server=TokenServer(tokens, settings.public_url),
+            doorkeeper=doorkeeper,
+            admission=admission,
+            login=login,
+            spine=spine,
+            clock=clock,
+        )
+
+
+def on_database(
+    pool: asyncpg.Pool, statement: Callable[[asyncpg.Connection, Sequence[Ask]], Awaitable[Sequence[Reply]]]
+) -> Callable[[Sequence[Ask]], Awaitable[Sequence[Reply | Exception]]]:
+    """A group statement on a connection of the pool, its failures told as ours.
+
+    A batch that met a lock it could not get is done again one by one: one stuck consent must not hold up the
+    questions that happened to travel with it.
+    """
+
+    async def perform(asks: Sequence[Ask]) -> Sequence[Reply | Exception]:
+        try:
+            async with pool.acquire(timeout=5) as connection:
+                return await statement(connection, asks)
+        except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError) as error:
+            if len(asks) == 1:
+                raise Unavailable("database_away", "a row stayed locked too long") from error
+        except AWAY as error:
+            log.warning("database_away", error=type(error).__name__, batch=len(asks))
+            raise Unavailable("database_away", f"{type(error).__name__}") from error
+        return [reply for ask in asks for reply in await alone(ask)]
+
+    async def alone(ask: Ask) -> Sequence[Reply | Exception]:
+        try:
+            return await perform([ask])
+        except Unavailable as error:
+            return [error]
+
+    return perform

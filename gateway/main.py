@@ -1,0 +1,125 @@
+"""The ASGI application: the question door in front, FastAPI behind it."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from core.errors import HubError, InvalidInput, NotFound
+from core.settings import Settings
+from gateway import health
+from gateway.banks import endpoints as banks
+from gateway.hub import open_hub
+from gateway.oauth import endpoints as oauth
+from gateway.portal import endpoints as portal
+from gateway.problems import PROBLEMS, problem_document, problem_page, public_reason
+from gateway.queries.door import QuestionDoor
+
+STATIC = Path(__file__).parent / "static"
+
+log = structlog.stdlib.get_logger()
+
+
+def build_app(settings: Settings) -> QuestionDoor:
+    """The whole program as one ASGI application; it connects when the server starts it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_hub(settings) as hub:
+            app.state.hub = hub
+            door.spine = hub.spine
+            door.certificate_header_from = settings.certificate_header_from
+            yield
+            door.spine = None
+
+    app = FastAPI(
+        title="信易枢纽 Xinyi Hub",
+        description="全国融资信用服务平台江苏省级节点：经企业授权、按次计量、逐次留痕的信用数据接口。",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    door = QuestionDoor(app)
+    for router in (oauth.router, banks.router, portal.router, health.router):
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    _add_pages(app)
+    _add_problems(app)
+    return door
+
+
+def _add_pages(app: FastAPI) -> None:
+    @app.get("/", include_in_schema=False)
+    async def home() -> Response:
+        return RedirectResponse("/portal")
+
+    @app.get("/problems", include_in_schema=False)
+    async def problems() -> HTMLResponse:
+        return HTMLResponse(problem_page())
+
+    @app.get("/problems/{name}", include_in_schema=False)
+    async def problem(name: str) -> Response:
+        if name.replace("-", "_") not in PROBLEMS:
+            raise NotFound("not_found")
+        return RedirectResponse(f"/problems#{name}")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        """Swagger UI from our own files: the real network has no other."""
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title="信易枢纽 接口文档",
+            swagger_js_url="/static/vendor/swagger-ui-bundle.js",
+            swagger_css_url="/static/vendor/swagger-ui.css",
+            swagger_favicon_url="/static/favicon.svg",
+        )
+
+
+def _add_problems(app: FastAPI) -> None:
+    """Every failure leaves as a problem document, or as a page where a person looks."""
+
+    def answer(request: Request, error: HubError) -> Response:
+        trace_id = uuid.uuid4().hex
+        status, body, headers = problem_document(error, trace_id)
+        level = log.error if status >= 500 else log.info
+        level("request_not_answered", request_id=trace_id, reason=error.reason, status=status)
+        if request.url.path.startswith("/portal"):
+            return portal.failure(request, error, public_reason(error), trace_id)
+        own = {name.decode(): value.decode() for name, value in headers}
+        return Response(body, status, headers={**own, "x-request-id": trace_id})
+
+    @app.exception_handler(HubError)
+    async def expected(request: Request, error: HubError) -> Response:
+        return answer(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def unreadable(request: Request, error: RequestValidationError) -> Response:
+        faults = {
+            ".".join(str(part) for part in fault["loc"][1:]) or "body": fault["msg"]
+            for fault in error.errors()
+        }
+        reason = (
+            "malformed_json"
+            if any(f["type"] == "json_invalid" for f in error.errors())
+            else "request_invalid"
+        )
+        return answer(request, InvalidInput(reason, errors=faults))
+
+    @app.exception_handler(HTTPException)
+    async def routed_nowhere(request: Request, error: HTTPException) -> Response:
+        reason = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code)
+        return answer(request, NotFound(reason) if reason else InvalidInput("request_invalid"))
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("request_failed", exc_info=error)
+        return answer(request, HubError("internal"))

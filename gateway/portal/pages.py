@@ -1,0 +1,115 @@
+"""Rendering of the portal's pages: Jinja2 with autoescape, in Chinese first and English on demand."""
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from datasets import mask_person_name
+from gateway.portal.words import LANGUAGES, Language, Speech, clock_time, yuan
+
+TEMPLATES = Path(__file__).parent / "templates"
+STATIC = Path(__file__).parent.parent / "static"
+
+LANGUAGE_COOKIE = "hub_language"
+LANGUAGE_SECONDS = 365 * 24 * 3600
+
+# No script, style or picture from anywhere else, nothing inline, no framing; forms go to ourselves only.
+SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class Pages:
+    """Make it once; ``show`` for every page."""
+
+    @cached_property
+    def _templates(self) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        environment.filters.update(clock_time=clock_time, yuan=yuan, mask_name=mask_person_name)
+        environment.globals["look"] = {
+            name: _stamped(name) for name in ("portal.css", "portal.js", "favicon.svg")
+        }
+        return environment
+
+    def show(self, request: Request, template: str, status: int = 200, **content: Any) -> HTMLResponse:
+        """The page in the language that the reader chose; ``content`` always has ``session`` (or None)."""
+        language = language_of(request)
+        html = self._templates.get_template(template).render(
+            t=Speech(language),
+            path=request.url.path,
+            other_language=_same_page_in(request, other(language)),
+            **content,
+        )
+        response = HTMLResponse(html, status, headers=SECURITY_HEADERS)
+        if request.query_params.get("lang") in LANGUAGES:
+            _remember(request, response, language)
+        return response
+
+
+def language_of(request: Request) -> Language:
+    """Asked for in the address, else chosen before, else the browser's wish, else Chinese."""
+    for wish in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        for language in LANGUAGES:
+            if wish == language:
+                return language
+    return _wish_of_browser(request.headers.get("accept-language", ""))
+
+
+def other(language: Language) -> Language:
+    return "en" if language == "zh" else "zh"
+
+
+def _wish_of_browser(accepted: str) -> Language:
+    """RFC 9110 §12.5.4, as far as two languages need it."""
+    wishes: list[tuple[float, Language]] = []
+    for item in accepted.lower().split(",")[:20]:
+        tag, _, quality = item.partition(";")
+        try:
+            weight = float(quality.partition("=")[2] or 1)
+        except ValueError:
+            continue
+        wishes += [(weight, language) for language in LANGUAGES if tag.strip().split("-")[0] == language]
+    return max(wishes, key=lambda wish: wish[0])[1] if wishes else "zh"
+
+
+def _same_page_in(request: Request, language: Language) -> str:
+    """A page that answers a form cannot be opened again by a link: from there, to the start."""
+    if request.method not in ("GET", "HEAD"):
+        return f"/portal?lang={language}"
+    address = request.url.include_query_params(lang=language)
+    return f"{address.path}?{address.query}"
+
+
+def _remember(request: Request, response: HTMLResponse, language: Language) -> None:
+    response.set_cookie(
+        LANGUAGE_COOKIE,
+        language,
+        max_age=LANGUAGE_SECONDS,
+        path="/portal",
+        secure=request.app.state.hub.settings.cookies_secure,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def _stamped(name: str) -> str:
+    """The address of a static file, with its digest, so that no browser goes on with an old one."""
+    return f"/static/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"

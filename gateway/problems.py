@@ -1,0 +1,301 @@
+"""Errors as HTTP: one table from the stable reasons of `core.errors` to problem documents (RFC 9457).
+
+A reason missing here would be answered by its class's last row; a test keeps the table complete.
+"""
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from core.errors import (
+    Conflict,
+    HubError,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    Refused,
+    TooManyRequests,
+    Unavailable,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Problem:
+    status: int
+    title: str
+    title_en: str
+    advice: str
+    """what to do about it"""
+    advice_en: str
+
+
+def _p(status: int, title: str, title_en: str, advice: str, advice_en: str) -> Problem:
+    return Problem(status, title, title_en, advice, advice_en)
+
+
+# fmt: off
+PROBLEMS: dict[str, Problem] = {
+    # --- the request cannot be read ---
+    "malformed_json": _p(
+        400, "请求体不是合法的 JSON", "The body is not valid JSON",
+        "请按接口文档以 UTF-8 编码发送 JSON 对象。", "Send a JSON object in UTF-8, as the interface guide says.",
+    ),
+    "question_invalid": _p(
+        400, "查询条件不完整或类型不对", "The question is incomplete or of the wrong type",
+        "请检查 consent_id、uscc、purpose 三项。", "Check consent_id, uscc and purpose.",
+    ),
+    "request_invalid": _p(
+        400, "请求内容有误", "The request is not valid",
+        "请按 errors 中列出的字段逐项改正。", "Correct the fields that errors names.",
+    ),
+    "uscc_invalid": _p(
+        400, "统一社会信用代码有误", "Not a valid unified social credit code",
+        "请核对 18 位代码及其校验位（GB 32100-2015），勿使用旧注册号。",
+        "Check the 18 characters and the check digit (GB 32100-2015); old registration numbers are not accepted.",
+    ),
+    "purpose_unknown": _p(
+        400, "没有这种用途", "No such purpose",
+        "可用的用途见 /v1/catalogue。", "/v1/catalogue lists the purposes.",
+    ),
+    "consent_terms": _p(
+        400, "授权申请的内容有误", "The terms of the consent request are not acceptable",
+        "请按 errors 中列出的字段逐项改正。", "Correct the fields that errors names.",
+    ),
+    "idempotency_key_missing": _p(
+        400, "缺少 Idempotency-Key 请求头", "The Idempotency-Key header is missing",
+        "每个新问题请带一个新的、不超过 255 个可见字符的键；重试时用同一个键。",
+        "Send a new key of 1 to 255 visible ASCII characters with each new question, and the same key with a retry.",
+    ),
+    "too_large": _p(
+        413, "请求体过大", "The body is too large",
+        "单次查询的请求体不超过 16 KB。", "A question has at most 16 kB.",
+    ),
+    "jwks": _p(400, "公钥集有误", "Not a usable key set", "请提供只含公钥的 JWKS。", "Hand over a JWKS of public keys."),
+    # --- who asks is not proven ---
+    "token_missing": _p(
+        401, "缺少访问令牌", "No access token",
+        "请先在 /oauth/token 取得令牌，再以 Authorization 请求头发送。",
+        "Get a token at /oauth/token and send it in the Authorization header.",
+    ),
+    "token_invalid": _p(
+        401, "访问令牌无效", "The access token is not valid",
+        "请在 /oauth/token 重新取得令牌。", "Get a new token at /oauth/token.",
+    ),
+    "token_expired": _p(
+        401, "访问令牌已过期", "The access token has expired",
+        "令牌有效期不超过 300 秒，请重新取得。", "Tokens live at most 300 seconds; get a new one.",
+    ),
+    "proof_missing": _p(
+        401, "缺少 DPoP 证明", "The DPoP proof is missing",
+        "此令牌绑定了 DPoP 密钥：每次调用请附一个新的 DPoP 证明（RFC 9449）。",
+        "This token is bound to a DPoP key: send a fresh DPoP proof with each call (RFC 9449).",
+    ),
+    "proof_invalid": _p(
+        401, "DPoP 证明无效", "The DPoP proof is not valid",
+        "请检查 htm、htu、iat、ath 与签名；本机时钟误差应小于 60 秒。",
+        "Check htm, htu, iat, ath and the signature; your clock must be right within 60 seconds.",
+    ),
+    "proof_replayed": _p(
+        401, "DPoP 证明已被使用过", "The DPoP proof was used before",
+        "每个证明只能用一次：请以新的 jti 重新签名后重试。", "A proof works once: sign a new one with a new jti and retry.",
+    ),
+    "proof_of_another_key": _p(
+        401, "令牌与证明的密钥不符", "The token is bound to another key",
+        "请用取得此令牌时的密钥签 DPoP 证明。", "Sign the proof with the key that the token was issued to.",
+    ),
+    "certificate_of_another": _p(
+        401, "令牌与客户端证书不符", "The token is bound to another certificate",
+        "请在取得此令牌时所用的双向 TLS 证书的连接上使用它。",
+        "Use the token over mutual TLS with the certificate it was issued to.",
+    ),
+    # --- understood, and the answer is no ---
+    "no_rule": _p(
+        403, "该用途不可查询此数据", "No sharing rule lets this data out for this purpose",
+        "请核对用途；各用途可见的数据见 /v1/catalogue。", "Check the purpose; /v1/catalogue shows what each may see.",
+    ),
+    "consent_revoked": _p(
+        403, "企业已撤回授权", "The enterprise revoked its consent",
+        "请停止查询；如仍需要，请重新发起授权申请。", "Stop asking; file a new consent request if you still need it.",
+    ),
+    "consent_expired": _p(
+        403, "授权已到期", "The consent has expired",
+        "请重新发起授权申请。", "File a new consent request.",
+    ),
+    "consent_used_up": _p(
+        403, "授权的查询次数已用完", "All uses of the consent are spent",
+        "请重新发起授权申请。", "File a new consent request.",
+    ),
+    "consent_paused": _p(
+        403, "企业已暂停授权", "The enterprise paused its consent",
+        "请等待企业恢复授权。", "Wait until the enterprise resumes it.",
+    ),
+    "consent_rejected": _p(
+        403, "企业未同意授权", "The enterprise rejected the request",
+        "请与企业沟通后重新申请。", "Talk to the enterprise before you ask again.",
+    ),
+    "consent_awaiting": _p(
+        403, "授权尚待企业确认", "The enterprise has not answered yet",
+        "请等待企业同意；状态见 GET /v1/consent-requests/{id}。",
+        "Wait for its answer; GET /v1/consent-requests/{id} shows the state.",
+    ),
+    "consent_partially_approved": _p(
+        403, "授权尚待其余签署人确认", "Not every approver has agreed yet",
+        "请等待企业全部签署人同意。", "Wait for the other approvers.",
+    ),
+    "consent_draft": _p(
+        403, "授权申请尚未提交", "The request was not submitted", "请先提交申请。", "Submit it first.",
+    ),
+    "consent_superseded": _p(
+        403, "授权已被新的授权取代", "A newer consent replaced this one",
+        "请使用新的授权。", "Use the newer consent.",
+    ),
+    "consent_of_another_enterprise": _p(
+        403, "授权不属于所查企业", "The consent was given by another enterprise",
+        "请核对 consent_id 与 uscc 是否对应。", "Check that consent_id and uscc belong together.",
+    ),
+    "consent_for_another_purpose": _p(
+        403, "授权用途不符", "The consent was given for another purpose",
+        "只能按企业同意的用途查询。", "Ask only for the purpose that the enterprise agreed to.",
+    ),
+    "consent_without_dataset": _p(
+        403, "授权不含此数据", "The consent does not cover this data set",
+        "请查询授权所列的数据，或另行申请。", "Ask for what the consent lists, or request more.",
+    ),
+    "session_required": _p(401, "请先登录", "Please log in", "请重新登录。", "Log in again."),
+    "form_expired": _p(
+        403, "页面已过期", "This page is out of date", "请返回上一页刷新后重试。", "Go back, reload and try again.",
+    ),
+    # --- no such thing ---
+    "consent_unknown": _p(
+        404, "没有这份授权", "No such consent",
+        "请核对 consent_id；只能使用授予本机构的授权。", "Check consent_id; only consents given to you can be used.",
+    ),
+    "dataset_unknown": _p(
+        404, "没有这个数据集", "No such data set", "可查的数据集见 /v1/catalogue。", "/v1/catalogue lists the data sets.",
+    ),
+    "not_found": _p(404, "没有这个地址", "No such address", "接口文档见 /docs。", "The interface guide is at /docs."),
+    "method_not_allowed": _p(
+        405, "该地址不支持此方法", "Method not allowed", "接口文档见 /docs。", "The interface guide is at /docs.",
+    ),
+    # --- it contradicts what is there ---
+    "consent_state": _p(
+        409, "授权当前的状态不允许此操作", "The consent's state does not allow that",
+        "请刷新后查看当前状态。", "Reload and look at its present state.",
+    ),
+    "idempotency_key_reused": _p(
+        422, "Idempotency-Key 已用于另一个问题", "The Idempotency-Key was used for another question",
+        "新问题请用新的键；重试请原样发送原来的请求。", "Use a new key for a new question; retry with the very same request.",
+    ),
+    "answer_not_reproducible": _p(
+        410, "原答复已不能重现", "The earlier answer can no longer be reproduced",
+        "共享规则或数据已更新：请用新的 Idempotency-Key 重新查询（按新的一次计量）。",
+        "Rules or records have changed since: ask anew with a new Idempotency-Key (counted as a new question).",
+    ),
+    # --- not now ---
+    "rate_exceeded": _p(
+        429, "查询过于频繁", "Too many questions at once",
+        "请按 Retry-After 所示的秒数后重试。", "Retry after the seconds in Retry-After.",
+    ),
+    "database_away": _p(
+        503, "数据库暂不可用，未提供数据", "The database is away; no data was handed over",
+        "请用同一个 Idempotency-Key 重试，不会重复计费。",
+        "Retry with the same Idempotency-Key; nothing is charged twice.",
+    ),
+    "redis_away": _p(
+        503, "防重放服务暂不可用", "Replay protection is away",
+        "请稍后用新的 DPoP 证明与同一个 Idempotency-Key 重试；双向 TLS 通道不受影响。",
+        "Retry soon with a new proof and the same Idempotency-Key; calls over mutual TLS go on.",
+    ),
+    "login_failed": _p(
+        502, "政务服务网登录未成功", "The government log-in did not succeed",
+        "请返回重新登录；如仍失败请稍后再试。", "Go back and log in again.",
+    ),
+    "database_role": _p(
+        503, "数据库权限配置有误", "The database rights are not set up right",
+        "请联系运行人员。", "Tell the operator.",
+    ),
+    "internal": _p(
+        500, "平台内部错误，未提供数据", "Internal error; no data was handed over",
+        "请用同一个 Idempotency-Key 重试；如仍失败，请把 trace_id 告知平台。",
+        "Retry with the same Idempotency-Key; if it fails again, tell us the trace_id.",
+    ),
+}
+# fmt: on
+
+BY_CLASS: dict[type[HubError], str] = {
+    InvalidInput: "request_invalid",
+    NotAuthenticated: "token_invalid",
+    Refused: "no_rule",
+    NotFound: "not_found",
+    Conflict: "consent_state",
+    TooManyRequests: "rate_exceeded",
+    Unavailable: "database_away",
+}
+
+# What an outsider must not learn: whether a consent of somebody else exists.
+DISGUISED = {"consent_of_another_participant": "consent_unknown"}
+
+
+def slug(reason: str) -> str:
+    return reason.replace("_", "-")
+
+
+def public_reason(error: HubError) -> str:
+    """The reason as the caller may know it."""
+    reason = DISGUISED.get(error.reason, error.reason)
+    if reason in PROBLEMS:
+        return reason
+    return next((name for kind, name in BY_CLASS.items() if isinstance(error, kind)), "internal")
+
+
+def problem_document(error: HubError, trace_id: str) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """Status, body and extra headers of the answer to an expected failure."""
+    reason = public_reason(error)
+    problem = PROBLEMS[reason]
+    document: dict[str, Any] = {
+        "type": f"/problems/{slug(reason)}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.advice,
+        "title_en": problem.title_en,
+        "detail_en": problem.advice_en,
+        "trace_id": trace_id,
+        **{key: value for key, value in error.facts.items() if key in ("decision_id", "errors")},
+    }
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store")]
+    if problem.status == 401:
+        headers.append((b"www-authenticate", _challenge(reason)))
+    if isinstance(error, TooManyRequests):
+        headers.append((b"retry-after", str(max(1, round(error.retry_after_seconds))).encode()))
+    if problem.status == 503:
+        headers.append((b"retry-after", b"1"))
+    return problem.status, orjson.dumps(document), headers
+
+
+def _challenge(reason: str) -> bytes:
+    """RFC 9449 §7.1, RFC 6750 §3."""
+    if reason == "token_missing":
+        return b'DPoP algs="ES256"'
+    error = b"invalid_dpop_proof" if reason.startswith("proof_") else b"invalid_token"
+    return b'DPoP error="%s", algs="ES256"' % error
+
+
+def problem_page() -> str:
+    """Every problem type with its meaning, at ``/problems``: what ``type`` points to."""
+    rows = "".join(
+        f'<tr id="{slug(reason)}"><td><code>{slug(reason)}</code></td><td>{p.status}</td>'
+        f"<td>{html.escape(p.title)}<br>{html.escape(p.advice)}</td>"
+        f"<td>{html.escape(p.title_en)}<br>{html.escape(p.advice_en)}</td></tr>"
+        for reason, p in PROBLEMS.items()
+    )
+    return (
+        '<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" '
+        'content="width=device-width"><title>错误说明 · 信易枢纽</title><link rel="stylesheet" '
+        'href="/static/portal.css"><main class="wide"><h1>错误说明 <small lang="en">Problems</small></h1>'
+        '<div class="scroll"><table><thead><tr><th>type<th>HTTP<th>说明<th lang="en">Meaning</thead>'
+        f"<tbody>{rows}</tbody></table></div></main></html>"
+    )

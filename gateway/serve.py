@@ -1,0 +1,137 @@
+"""Uvicorn, twice in one process: the ordinary listener, and the one that asks for client certificates."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+import ssl
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import uvicorn
+import uvloop
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.supervisors import Multiprocess
+
+from core.log import configure_log
+from core.settings import Settings
+from gateway.main import build_app
+from gateway.oauth.bearer import thumbprint
+
+GRACE_SECONDS = 10
+BACKLOG = 2048
+
+
+class CertificateProtocol(HttpToolsProtocol):
+    """Lets the application see the client certificate of the connection; the ASGI TLS extension is not there yet."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        certificate = transport.get_extra_info("ssl_object").getpeercert(True)
+        if certificate is not None:
+            self.app_state = {**self.app_state, "client_certificate_thumbprint": thumbprint(certificate)}
+
+
+class Listener(uvicorn.Server):
+    """A server that leaves the signals to `_run`, as there are two of them."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(settings: Settings, *, workers: int) -> None:
+    """Serve until SIGINT or SIGTERM; with several workers, one process each on the same sockets."""
+    sockets = [_bind(settings.host, settings.port)]
+    if _has_mtls(settings):
+        sockets.append(_bind(settings.host, settings.mtls_port))
+    run_worker = partial(_work, settings)
+    if workers == 1:
+        run_worker(sockets)
+    else:
+        config = uvicorn.Config("gateway.main:build_app", workers=workers, log_config=None)
+        Multiprocess(config, target=run_worker, sockets=sockets).run()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        bound = socket.create_server(
+            (host, port), backlog=BACKLOG, family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError as error:
+        raise SystemExit(
+            f"cannot listen on {host}:{port}: {error.strerror}; is the hub running already?"
+        ) from error
+    bound.set_inheritable(True)
+    return bound
+
+
+def _has_mtls(settings: Settings) -> bool:
+    return None not in (
+        settings.mtls_certificate,
+        settings.mtls_key,
+        settings.mtls_client_ca,
+        settings.mtls_url,
+    )
+
+
+def _work(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    configure_log(form=settings.log_format, level=settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, sockets))
+
+
+async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
+    app = build_app(settings)
+    common: dict[str, Any] = {
+        "log_config": None,
+        "access_log": False,
+        "proxy_headers": False,  # who speaks is the connection's address: the certificate header hangs on it
+        "server_header": False,
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "backlog": BACKLOG,
+        "http": "httptools",
+        "ws": "none",
+    }
+    listeners = [Listener(uvicorn.Config(app, lifespan="on", **common))]
+    if len(sockets) > 1:
+        with_certificates = {**common, "http": CertificateProtocol}
+        listeners.append(
+            Listener(
+                uvicorn.Config(
+                    app,
+                    lifespan="off",  # the first listener's connects for both
+                    ssl_certfile=str(settings.mtls_certificate),
+                    ssl_keyfile=str(settings.mtls_key),
+                    ssl_ca_certs=str(settings.mtls_client_ca),
+                    ssl_cert_reqs=ssl.CERT_REQUIRED,
+                    **with_certificates,
+                )
+            )
+        )
+
+    def stop() -> None:
+        for listener in listeners:
+            listener.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop)
+    first = asyncio.create_task(listeners[0].serve(sockets=[sockets[0]]))
+    while not listeners[0].started and not first.done():
+        await asyncio.sleep(0.01)
+    gc.collect()
+    gc.freeze()  # what lives as long as the process need not be looked at again
+    others = [
+        asyncio.create_task(listener.serve(sockets=[bound]))
+        for listener, bound in zip(listeners[1:], sockets[1:], strict=True)
+        if not first.done()
+    ]
+    await first
+    stop()
+    await asyncio.gather(*others)
+    if not listeners[0].started:
+        raise SystemExit(3)

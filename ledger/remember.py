@@ -1,0 +1,163 @@
+"""The commit of the spine: one statement for a batch of questions (design.md §4, step 6; promises 1–4).
+
+For every question, in one transaction, it
+
+* locks the named consent and judges it as it stands now, not as it stood when the question arrived,
+* spends one of its uses (the n-th question of a batch gets the n-th remaining use, and no more),
+* claims the participant's idempotency key, so that a retry is not a second question,
+* appends the disclosure, or the refusal without data,
+* moves the meter.
+
+When `remember` returns, all of that is committed and durable; if it raises, none of it happened, or it
+happened and the caller's retry with the same key will find it. The contract with ``consent/`` is the view
+``live_consents``: its ``standing`` is read and its ``uses_spent`` is moved, nothing else of a consent is touched.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+Outcome = Literal["disclosed", "nothing_found", "refused", "already_answered"]
+
+
+class Entry(NamedTuple):
+    """What is to be remembered of one question. The order of the fields is the order of the SQL parameters."""
+
+    decision_id: UUID
+    at: datetime
+    participant_id: str
+    uscc: str
+    dataset: str
+    purpose: str
+    mode: str
+    consent_id: UUID
+    idempotency_key: str
+    question_digest: bytes
+    forbidden: str | None
+    """a refusal that is already certain (no rule lets anything out), whatever the consent says"""
+    view_id: str
+    record_ids: str
+    """the record versions in the answer as a PostgreSQL array literal, ``{}`` when nothing was found"""
+    price_fen: int
+    salt: bytes
+    answer_digest: bytes
+    request_id: str
+
+
+class Remembered(NamedTuple):
+    outcome: Outcome
+    reason: str | None
+    """why it was refused: ``forbidden`` of the entry, or ``consent_…``"""
+
+
+REMEMBER = """
+WITH asked AS (
+    SELECT * FROM unnest(
+        $1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
+        $9::text[], $10::bytea[], $11::text[], $12::text[], $13::text[], $14::int[], $15::bytea[], $16::bytea[],
+        $17::text[]
+    ) WITH ORDINALITY AS q(
+        decision_id, at, participant_id, uscc, dataset, purpose, mode, consent_id, idempotency_key,
+        question_digest, forbidden, view_id, record_ids, price_fen, salt, answer_digest, request_id, position
+    )
+),
+-- The lock makes a revocation and this commit wait for each other; in order of id, so that batches cannot deadlock.
+consent AS MATERIALIZED (
+    SELECT consent_id, participant_id, uscc, purpose, datasets, standing, uses_max - uses_spent AS uses_left
+    FROM live_consents WHERE consent_id = ANY ($8) ORDER BY consent_id FOR UPDATE
+),
+judged AS (
+    SELECT a.*, c.uses_left,
+        CASE
+            WHEN k.decision_id IS NOT NULL THEN 'already_answered'
+            WHEN a.forbidden IS NOT NULL THEN a.forbidden
+            WHEN c.consent_id IS NULL THEN 'consent_unknown'
+            WHEN c.participant_id <> a.participant_id THEN 'consent_of_another_participant'
+            WHEN c.uscc <> a.uscc THEN 'consent_of_another_enterprise'
+            WHEN c.purpose <> a.purpose THEN 'consent_for_another_purpose'
+            WHEN a.dataset <> ALL (c.datasets) THEN 'consent_without_dataset'
+            WHEN c.standing <> 'active' THEN 'consent_' || c.standing
+        END AS objection
+    FROM asked a
+    LEFT JOIN consent c ON c.consent_id = a.consent_id
+    LEFT JOIN answered_questions k
+        ON k.participant_id = a.participant_id AND k.idempotency_key = a.idempotency_key
+),
+counted AS (
+    SELECT j.*,
+        CASE WHEN objection IS NULL
+              AND row_number() OVER (PARTITION BY consent_id, objection ORDER BY position) > uses_left
+             THEN 'consent_used_up' ELSE objection END AS refusal
+    FROM judged j
+),
+claimed AS (
+    INSERT INTO answered_questions (participant_id, idempotency_key, question_digest, decision_id, at)
+    SELECT participant_id, idempotency_key, question_digest, decision_id, at
+    FROM counted WHERE refusal IS NULL ORDER BY participant_id, idempotency_key
+    ON CONFLICT DO NOTHING
+    RETURNING decision_id
+),
+settled AS MATERIALIZED (
+    SELECT c.*,
+        CASE
+            WHEN refusal = 'already_answered' THEN 'already_answered'
+            WHEN refusal IS NOT NULL THEN 'refused'
+            WHEN k.decision_id IS NULL THEN 'already_answered'
+            WHEN record_ids = '{}' THEN 'nothing_found'
+            ELSE 'disclosed'
+        END AS outcome
+    FROM counted c LEFT JOIN claimed k ON k.decision_id = c.decision_id
+),
+spent AS (
+    UPDATE live_consents l SET uses_spent = l.uses_spent + s.uses
+    FROM (
+        SELECT consent_id, count(*)::int AS uses FROM settled
+        WHERE outcome IN ('disclosed', 'nothing_found') GROUP BY consent_id
+    ) s
+    WHERE l.consent_id = s.consent_id
+),
+appended AS (
+    INSERT INTO disclosures (
+        decision_id, at, participant_id, uscc, dataset, purpose, mode, consent_id, outcome, reason, view_id,
+        record_ids, price_fen, salt, answer_digest, request_id
+    )
+    SELECT decision_id, at, participant_id, uscc, dataset, purpose, mode, consent_id, outcome, refusal, view_id,
+        CASE outcome WHEN 'disclosed' THEN record_ids::bigint[] ELSE '{}' END,
+        CASE outcome WHEN 'disclosed' THEN price_fen ELSE 0 END,
+        CASE outcome WHEN 'refused' THEN '' ELSE salt END,
+        CASE outcome WHEN 'refused' THEN '' ELSE answer_digest END,
+        request_id
+    FROM settled WHERE outcome <> 'already_answered'
+),
+metered AS (
+    INSERT INTO usage AS u (participant_id, dataset, day, shard, disclosed, nothing_found, refused, price_fen)
+    SELECT participant_id, dataset, (at AT TIME ZONE 'Asia/Shanghai')::date AS day, pg_backend_pid() % 16,
+        count(*) FILTER (WHERE outcome = 'disclosed'),
+        count(*) FILTER (WHERE outcome = 'nothing_found'),
+        count(*) FILTER (WHERE outcome = 'refused'),
+        coalesce(sum(price_fen) FILTER (WHERE outcome = 'disclosed'), 0)
+    FROM settled WHERE outcome <> 'already_answered'
+    GROUP BY participant_id, dataset, day ORDER BY participant_id, dataset, day
+    ON CONFLICT (participant_id, dataset, day, shard) DO UPDATE SET
+        disclosed = u.disclosed + excluded.disclosed,
+        nothing_found = u.nothing_found + excluded.nothing_found,
+        refused = u.refused + excluded.refused,
+        price_fen = u.price_fen + excluded.price_fen
+)
+SELECT outcome, refusal FROM settled ORDER BY position
+"""
+
+
+async def remember(connection: asyncpg.Connection, entries: Sequence[Entry]) -> list[Remembered]:
+    """Commit a batch; returns one outcome per entry, in order.
+
+    ``already_answered`` means that the participant used this idempotency key before: nothing was recorded or
+    charged now, `recall` has the earlier disclosure. The connection must not be inside a transaction: the
+    statement is its own, and its return is the proof that it is durable.
+    """
+    assert not connection.is_in_transaction(), "the answer may leave only after the commit"
+    rows = await connection.fetch(REMEMBER, *(list(values) for values in zip(*entries, strict=True)))
+    return [Remembered(row[0], row[1]) for row in rows]

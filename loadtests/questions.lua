@@ -1,0 +1,46 @@
+-- wrk script: one question per request, each with an idempotency key of its own.
+-- Arguments: HEAD_FILE TARGETS_FILE KEY_PREFIX SEED [PROOFS_FILE]
+-- HEAD_FILE: request line and constant headers, each line ended by CRLF. TARGETS_FILE: "consent_id uscc" a line.
+-- PROOFS_FILE: a DPoP proof a line, each used once; when they run out, so does the load.
+
+local head, prefix, targets, proofs
+local asked = 0
+
+local function lines_of(path)
+    local lines = {}
+    for line in io.lines(path) do lines[#lines + 1] = line end
+    return lines
+end
+
+function init(args)
+    local file = assert(io.open(args[1], "rb"))
+    head = file:read("*a")
+    file:close()
+    targets = {}
+    for _, line in ipairs(lines_of(args[2])) do
+        local consent, uscc = line:match("(%S+) (%S+)")
+        local body = string.format('{"consent_id":"%s","uscc":"%s","purpose":"credit_review"}', consent, uscc)
+        targets[#targets + 1] = "Content-Length: " .. #body .. "\r\n\r\n" .. body
+    end
+    prefix = args[3]
+    math.randomseed(tonumber(args[4]))
+    if args[5] then proofs = lines_of(args[5]) end
+end
+
+function request()
+    asked = asked + 1
+    local key = "Idempotency-Key: " .. prefix .. "-" .. asked .. "\r\n"
+    if proofs then
+        key = key .. "DPoP: " .. assert(proofs[asked], "no proofs left") .. "\r\n"
+    end
+    return head .. key .. targets[math.random(#targets)]
+end
+
+function done(summary, latency, requests)
+    io.write(string.format(
+        'RESULT {"completed": %d, "microseconds": %d, "refused": %d, "socket_errors": %d, '
+            .. '"bytes": %d, "p50_us": %d, "p99_us": %d}\n',
+        summary.requests, summary.duration, summary.errors.status,
+        summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,
+        summary.bytes, latency:percentile(50), latency:percentile(99)))
+end

@@ -1,0 +1,43 @@
+"""What the tests of this room share: the real catalogue, the real registry files, a connection of the program."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Protocol
+
+import asyncpg
+import pytest
+
+from core.database import SERVER_SETTINGS
+from datasets import Catalogue, load_catalogue
+
+PROJECT = Path(__file__).parents[2]
+REGISTRY = PROJECT.parent / "shared" / "data" / "registry"
+
+
+class Urls(Protocol):
+    app: str
+    owner: str
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return load_catalogue()
+
+
+@pytest.fixture(scope="session")
+def registry() -> Path:
+    if not REGISTRY.is_dir():
+        pytest.skip("the real registry files are not beside this project (../shared/data/registry)")
+    return REGISTRY
+
+
+@pytest.fixture
+async def connection(database_urls: Urls, catalogue: Catalogue) -> AsyncIterator[asyncpg.Connection]:
+    """To a database of its own with a partition per data set, in the role of the running program."""
+    owner = await asyncpg.connect(database_urls.owner)
+    for dataset in catalogue.contracts:
+        await owner.execute("SELECT ensure_record_partition($1)", dataset)
+    await owner.close()
+    connected = await asyncpg.connect(database_urls.app, server_settings=SERVER_SETTINGS)
+    yield connected
+    await connected.close()

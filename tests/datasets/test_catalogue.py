@@ -1,0 +1,135 @@
+"""The catalogue: one look-up per question, and the same facts for banks, enterprises and programs."""
+
+import re
+from typing import Any
+
+import orjson
+import pytest
+
+from datasets import ABSENCE_NOTE, Catalogue, NoRule, View, answer_schema, readable
+
+
+def views_of(catalogue: Catalogue) -> list[View]:
+    return [
+        catalogue.view_for(asker, purpose, dataset)
+        for asker in catalogue.participant_classes
+        for purpose in catalogue.purposes
+        for dataset in catalogue.contracts
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        (("bank", "credit_review", "gossip", "collected"), "dataset_unknown"),
+        (("bank", "curiosity", "tax", "collected"), "purpose_unknown"),
+        (("neighbour", "credit_review", "tax", "collected"), "participant_class_unknown"),
+        (("bank", "credit_review", "tax", "live"), "mode_not_offered"),
+    ],
+)
+def test_what_is_not_in_the_catalogue_is_refused_by_name(catalogue: Catalogue, asked: Any, reason: str) -> None:
+    with pytest.raises(NoRule) as refusal:
+        catalogue.view_for(*asked)
+    assert refusal.value.reason == reason
+
+
+def test_a_view_is_found_again_by_its_id(catalogue: Catalogue) -> None:
+    views = views_of(catalogue)
+    assert all(catalogue.view_by_id(view.view_id) is view for view in views)
+    assert len({view.view_id for view in views}) == len(views)
+    assert catalogue.view_by_id("view-unknown") is None
+
+
+def test_answerable_names_the_data_sets_of_which_something_leaves(catalogue: Catalogue) -> None:
+    assert catalogue.answerable("bank", "credit_review") == ("registration", "tax")
+    assert catalogue.answerable("platform", "product_matching") == ("registration",)
+    assert catalogue.answerable("bank", "marketing") == ()
+    assert catalogue.answerable("bank", "curiosity") == ()
+
+
+def test_the_enterprise_is_shown_what_the_bank_will_see(catalogue: Catalogue) -> None:
+    registration, tax = catalogue.previews("bank", "credit_review", ["registration", "tax"])
+    shown = {field.title: (field.view_title, field.example) for field in (*registration.shown, *tax.shown)}
+    assert shown["企业名称"] == ("原样", "苏州示例精密机械有限公司")
+    assert shown["法定代表人"] == ("部分遮盖", "张*明")
+    assert shown["注册资本"] == ("原样", "5,000,000.00 元")
+    assert shown["申报销售收入"] == ("所在区间", "50万 至 70万 元")
+    assert registration.owner == "省市场监督管理局"
+    [withheld] = catalogue.previews("bank", "post_loan", ["registration"])[0].withheld
+    assert (withheld.title, withheld.view_title, withheld.example) == ("法定代表人证件号", "不提供", None)
+    assert withheld.because
+
+
+def test_every_view_has_a_preview(catalogue: Catalogue) -> None:
+    for asker in catalogue.participant_classes:
+        for purpose in catalogue.purposes:
+            for preview in catalogue.previews(asker, purpose, catalogue.contracts):
+                fields = [*preview.shown, *preview.withheld]
+                assert len(fields) == len(catalogue.contracts[preview.dataset].fields)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("sales_fen", 123456789, "1,234,567.89 元"),
+        ("sales_fen", -5, "-0.05 元"),
+        ("sales_fen", 0, "0.00 元"),
+        ("sales_fen", None, "（无）"),
+        ("period", "2026-10", "2026-10"),
+    ],
+)
+def test_people_read_values_in_words(catalogue: Catalogue, field: str, value: object, words: str) -> None:
+    assert readable(catalogue.contracts["tax"].field_by_name[field], "raw", value) == words
+
+
+def test_the_public_catalogue_is_json_and_says_everything(catalogue: Catalogue) -> None:
+    published = orjson.loads(orjson.dumps(catalogue.as_json()))
+    assert published["note"] == ABSENCE_NOTE
+    assert set(published["purposes"]) == set(catalogue.purposes)
+    tax = next(dataset for dataset in published["datasets"] if dataset["id"] == "tax")
+    assert tax["owner"] == "国家税务总局江苏省税务局"
+    sales = next(field for field in tax["fields"] if field["name"] == "sales_fen")
+    assert sales["bands"][5] == {
+        "band": "[2000,3000)",
+        "from": 2000,
+        "to": 3000,
+        "unit": "元",
+        "title": "2000至3000元",
+    }
+    answers = {(answer["participant_class"], answer["purpose"]) for answer in tax["answers"]}
+    assert answers == {("bank", "credit_review"), ("bank", "post_loan")}
+
+
+def test_the_public_catalogue_shows_no_example_of_what_never_leaves_raw(catalogue: Catalogue) -> None:
+    for dataset in catalogue.as_json()["datasets"]:
+        for field in dataset["fields"]:
+            assert field["example"] is None or "raw" in field["views"]
+
+
+def test_what_a_view_shows_fits_the_schema_that_is_published_for_it(catalogue: Catalogue) -> None:
+    for view in views_of(catalogue):
+        example = {field.name: field.example for field in view.contract.fields}
+        bare: dict[str, Any] = {
+            field.name: field.example if field.required else None for field in view.contract.fields
+        }
+        schema = answer_schema(view)
+        for record in view.apply([example, bare]):
+            assert_fits(record, schema["items"])
+        assert schema["maxItems"] == view.records_max
+
+
+def assert_fits(value: Any, schema: dict[str, Any]) -> None:
+    """The part of JSON Schema that the catalogue uses."""
+    if "enum" in schema:
+        assert value in schema["enum"]
+        return
+    types = {"string": str, "integer": int, "boolean": bool, "object": dict, "null": type(None)}
+    allowed = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    assert type(value) in [types[name] for name in allowed]
+    if isinstance(value, str) and "pattern" in schema:
+        assert re.search(schema["pattern"], value)
+    if isinstance(value, dict):
+        assert not schema["additionalProperties"]
+        assert set(value) == set(schema["required"]) == set(schema["properties"])
+        for name, part in schema["properties"].items():
+            assert_fits(value[name], part)
