@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from core.errors import Unavailable
@@ -47,9 +49,21 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """One visible transaction: committed when the block ends, rolled back when it raises."""
-        async with self.engine.begin() as connection:
-            yield connection
+        """One visible transaction: committed when the block ends, rolled back when it raises.
+
+        Raises `Unavailable` when PostgreSQL is away, going, or a row stays locked; nothing was committed then,
+        or the answer to the commit was lost.
+        """
+        try:
+            async with self.engine.begin() as connection:
+                yield connection
+        except (*AWAY, PoolTimeoutError) as error:
+            raise Unavailable("database_away", type(error).__name__) from error
+        except DBAPIError as error:
+            cause = error.orig.__cause__ if error.orig is not None else None
+            if error.connection_invalidated or isinstance(cause, (*AWAY, asyncpg.LockNotAvailableError)):
+                raise Unavailable("database_away", type(cause).__name__) from error
+            raise
 
     async def close(self) -> None:
         self.hot.terminate()

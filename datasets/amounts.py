@@ -79,7 +79,7 @@ def _fen(number: str, fen_per_unit: int) -> int:
     """Exactly, in whole numbers, half a fen rounded away from zero. Raises `UncleanError` beyond `FEN_MAX`."""
     whole, _, fraction = number.partition(".")
     numerator, denominator = abs(int(whole + fraction)) * fen_per_unit, 10 ** len(fraction)
-    fen = (2 * numerator + denominator) // (2 * denominator)
+    fen: int = (2 * numerator + denominator) // (2 * denominator)
     if fen > FEN_MAX:
         raise UncleanError("amount_unreadable", "金额大得不可能，请核对单位")
     return -fen if number[0] == "-" else fen

@@ -60,8 +60,6 @@ class Delivery:
     digest: bytes
     size: int
     encoding: str
-    exact: bool
-    """Whether every byte decodes; if not, the rows with broken characters go to quarantine one by one."""
     header: list[str]
     cleaner: RowCleaner
 
@@ -84,16 +82,15 @@ def inspect_delivery(path: Path, cleaner_for: Callable[[list[str]], RowCleaner])
         raise DeliveryRefused("empty_file", "文件是空的")
     if is_utf8:
         header = _header(path, "utf-8")
-        return Delivery(path, digest, size, "utf-8", True, header, cleaner_for(header))
+        return Delivery(path, digest, size, "utf-8", header, cleaner_for(header))
     is_gb18030 = _decodes(path, "gb18030")
-    # Where both are broken UTF-8 goes first: it shows what is broken, GB18030 would make wrong characters of
-    # it.
+    # Where both are broken UTF-8 goes first: it shows what is broken, GB18030 would make other characters of it.
+    # The rows with broken characters then go to quarantine one by one.
     refusals: list[str] = []
     for encoding in ("gb18030", "utf-8") if is_gb18030 else ("utf-8", "gb18030"):
         try:
             header = _header(path, encoding)
-            exact = encoding == "gb18030" and is_gb18030
-            return Delivery(path, digest, size, encoding, exact, header, cleaner_for(header))
+            return Delivery(path, digest, size, encoding, header, cleaner_for(header))
         except DeliveryRefused as error:
             refusals.append(f"按 {encoding.upper()}：{error}")
     raise DeliveryRefused("undecodable", f"文件读不懂，请用 UTF-8 重新导出为 CSV。{'；'.join(refusals)}")
@@ -212,7 +209,7 @@ class _RowReader:
         """A row with quotes may go on over several lines."""
         lines = _LinesOfRow(first, self._next_line)
         try:
-            cells = next(csv.reader(lines))
+            cells = next(csv.reader(lines, strict=True))
             complete = len(lines.taken) == 1 or self._width in (None, len(cells))
         except (csv.Error, _TooLongError, StopIteration):
             complete = False

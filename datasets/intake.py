@@ -28,7 +28,7 @@ from datasets.shelf import Connection
 ROWS_PER_BATCH = 5_000
 BYTES_PER_BATCH = 8 * 1024 * 1024
 _ROWS_PER_TURN = 50
-_LOCK_NAMESPACE = 0x494E54  # "INT": advisory locks of intakes
+LOCK_NAMESPACE = 0x494E54  # "INT": advisory locks of intakes
 _DIFFERS_HINT = "同一文件里前面已有主键相同、内容不同的一行；请核对后只报一行"
 
 
@@ -132,7 +132,7 @@ async def ingest(
 async def _alone(connection: Connection, dataset: str) -> AsyncIterator[None]:
     """One intake per data set at a time: whether a row is new is decided against what is stored."""
     if not await connection.fetchval(
-        "SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCK_NAMESPACE, dataset
+        "SELECT pg_try_advisory_lock($1, hashtext($2))", LOCK_NAMESPACE, dataset
     ):
         raise IntakeBusy("intake_busy", f"信息项目 {dataset} 正在接收另一个文件，请稍后再试")
     try:
@@ -141,7 +141,7 @@ async def _alone(connection: Connection, dataset: str) -> AsyncIterator[None]:
         await connection.execute(_DROP_STAGING)
     finally:
         if not connection.is_closed():
-            await connection.execute("SELECT pg_advisory_unlock($1, hashtext($2))", _LOCK_NAMESPACE, dataset)
+            await connection.execute("SELECT pg_advisory_unlock($1, hashtext($2))", LOCK_NAMESPACE, dataset)
 
 
 async def _open_account(connection: Connection, contract: Contract, delivery: Delivery, as_of: date) -> int:
@@ -274,13 +274,11 @@ _DROP_STAGING = "DROP TABLE IF EXISTS pg_temp.intake_staging, pg_temp.intake_see
 
 # The first row of a key in a file establishes it; later ones are compared with it: the same again is a
 # duplicate, anything else contradicts the file itself. A key established by an earlier batch is known by the
-# intake that wrote its current record, or, where that first row was a duplicate and wrote nothing, by
-# intake_seen. So the outcome does not depend on where batches end, nor on how often the file was taken in
-# before.
+# intake that wrote its current record or, where that first row was a duplicate and wrote nothing, by intake_seen.
+# So the outcome depends neither on where batches end nor on how often the file was taken in before.
 #
 # Lateral with LIMIT: one look into the index per row, however large the table; a join would be planned as a scan.
-# The insert reads `superseded` first: the old version must have left the unique index before the new one
-# enters.
+# The insert reads `superseded` first: the old version must leave the unique index before the new one enters.
 _MERGE = """
     WITH judged AS MATERIALIZED (
         SELECT s.line_number, s.uscc, s.part, s.body, s.digest, s.as_of, s.first, current.record_id AS current_id,

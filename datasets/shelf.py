@@ -51,8 +51,7 @@ NOTHING_SHELVED = Shelved("[]", [], None, None)
 
 
 # A lateral join with its limit inside: per question one walk down the index of one partition (pruned at run
-# time), at most records_max rows, no sort. The aggregates stand directly on that ordered walk, so they keep
-# its order.
+# time), at most records_max rows, no sort. The aggregates stand directly on that walk and so keep its order.
 READ_RECORDS = """
     SELECT coalesce(shelved.bodies, '[]'), coalesce(shelved.record_ids, '{}'), shelved.oldest, shelved.newest
     FROM unnest($1::text[], $2::text[], $3::int[])

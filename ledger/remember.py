@@ -86,12 +86,24 @@ judged AS (
     LEFT JOIN answered_questions k
         ON k.participant_id = a.participant_id AND k.idempotency_key = a.idempotency_key
 ),
-counted AS (
+-- A retry that waited for its first try to commit does not see that one's key in this statement's snapshot.
+-- It matters only where uses run out; there the key is looked up anew, in a snapshot of its own.
+reexamined AS (
     SELECT j.*,
-        CASE WHEN objection IS NULL
-              AND row_number() OVER (PARTITION BY consent_id, objection ORDER BY position) > uses_left
-             THEN 'consent_used_up' ELSE objection END AS refusal
+        CASE
+            WHEN (objection = 'consent_used_up' OR objection IS NULL
+                  AND count(*) OVER (PARTITION BY consent_id, objection) > uses_left)
+                 AND answered_by_now(participant_id, idempotency_key) THEN 'already_answered'
+            ELSE objection
+        END AS verdict
     FROM judged j
+),
+counted AS (
+    SELECT r.*,
+        CASE WHEN verdict IS NULL
+              AND row_number() OVER (PARTITION BY consent_id, verdict ORDER BY position) > uses_left
+             THEN 'consent_used_up' ELSE verdict END AS refusal
+    FROM reexamined r
 ),
 claimed AS (
     INSERT INTO answered_questions (participant_id, idempotency_key, question_digest, decision_id, at)

@@ -26,6 +26,7 @@ from consent import (
     register_participant,
 )
 from core.clock import now
+from core.log import configure_log
 from core.private_servers import PrivateServers, private_servers
 from core.settings import Settings
 from datasets import ingest
@@ -41,6 +42,12 @@ OTHER_ENTERPRISE = "91110108551385082Q"
 PROJECT = Path(__file__).parent.parent
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log() -> None:
+    """As in operation: also what a failing test prints says nothing about an enterprise."""
+    configure_log(form="console", level="info")
 
 
 @pytest.fixture(scope="session")
@@ -251,6 +258,10 @@ TAX_ROW = "{uscc},{month},2.365,2.365,0.84,0.84,526800.00\n"
 
 @pytest.fixture
 async def stocked(hub: Hub, tmp_path: Path) -> None:
+    await stock(hub, tmp_path)
+
+
+async def stock(hub: Hub, folder: Path) -> None:
     """One enterprise with its registration and 24 months of tax on the shelf, taken in as any other file."""
     months = [f"{2024 + month // 12}{month % 12 + 1:02d}" for month in range(24)]
     files = {
@@ -258,7 +269,7 @@ async def stocked(hub: Hub, tmp_path: Path) -> None:
         "tax": TAX_HEADER + "".join(TAX_ROW.format(uscc=ENTERPRISE, month=month) for month in months),
     }
     for dataset, content in files.items():
-        file = tmp_path / f"{dataset}.csv"
+        file = folder / f"{dataset}.csv"
         file.write_text(content)
         async with hub.database.hot.acquire() as connection:
             report = await ingest(connection, hub.catalogue.contracts[dataset], file)

@@ -100,6 +100,7 @@ async def callback(
     code: Annotated[str, Query(max_length=2048)] = "",
     state: Annotated[str, Query(max_length=256)] = "",
     error: Annotated[str, Query(max_length=256)] = "",
+    iss: Annotated[str, Query(max_length=2048)] = "",
     login_cookie: LoginCookie = None,
     old_session: SessionCookie = None,
 ) -> Response:
@@ -109,6 +110,8 @@ async def callback(
         return _to("/portal/requests")  # the browser's back button led here again
     if begun is None or not hmac.compare_digest(begun.start.state.encode(), state.encode()):
         raise NotAuthenticated("login_failed", "no such log-in was begun in this browser")
+    if iss and iss != hub.settings.government_login_issuer:
+        raise NotAuthenticated("login_failed", "another issuer answered (RFC 9207)")
     if error == "access_denied":
         return _to("/portal", notice="cancelled", request=begun.opening)
     if not code:

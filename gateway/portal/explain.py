@@ -1,8 +1,6 @@
 """What a consent is about, in the catalogue's words: its purpose, its data sets, and what the asker will see of them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal, NamedTuple
 
 from consent import Consent, notice
@@ -24,18 +22,28 @@ class ShownField(NamedTuple):
     """a made-up value as the asker would see it; None where nothing is shown"""
 
 
-@dataclass(frozen=True)
-class ShownGroup:
+class Because(NamedTuple):
     """Fields that are shown in the same way for the same reason."""
 
-    kind: Kind
-    because: Title
+    reason: Title
     fields: tuple[ShownField, ...]
+
+
+@dataclass(frozen=True)
+class ShownGroup:
+    """All that is shown in one way, or not at all."""
+
+    kind: Kind
+    parts: tuple[Because, ...]
 
     @property
     def title(self) -> Title | None:
         """Of the way of showing; None where nothing is shown."""
         return None if self.kind == "withheld" else Title(*VIEW_TITLES[self.kind])
+
+    @property
+    def fields(self) -> list[ShownField]:
+        return [field for part in self.parts for field in part.fields]
 
 
 @dataclass(frozen=True)
@@ -86,20 +94,19 @@ def _preview(catalogue: Catalogue, consent: Consent, dataset: str) -> Preview:
 
 def groups_of(view: View) -> tuple[ShownGroup, ...]:
     """The fields of a view, from what is shown as it is to what is not shown."""
-    rows = sorted(_rows(view), key=lambda row: (KINDS.index(row[0]), row[1]))
-    return tuple(
-        ShownGroup(kind, because, tuple(field for _, _, field in same))
-        for (kind, because), same in groupby(rows, key=lambda row: row[:2])
-    )
-
-
-def _rows(view: View) -> Iterator[tuple[Kind, Title, ShownField]]:
     preview = example_answer(view)
     examples = {field.field: field.example for field in (*preview.shown, *preview.withheld)}
+    sorted_by_kind: dict[Kind, dict[Title, list[ShownField]]] = {kind: {} for kind in KINDS}
     for decision in view.decisions:
         field = view.contract.field_by_name[decision.field]
         shown = ShownField(Title(field.title, field.title_en), examples[field.name])
-        yield _kind(decision.view), Title(decision.because, decision.because_en), shown
+        reasons = sorted_by_kind[_kind(decision.view)]
+        reasons.setdefault(Title(decision.because, decision.because_en), []).append(shown)
+    return tuple(
+        ShownGroup(kind, tuple(Because(reason, tuple(fields)) for reason, fields in reasons.items()))
+        for kind, reasons in sorted_by_kind.items()
+        if reasons
+    )
 
 
 def _kind(view: str | None) -> Kind:

@@ -96,11 +96,11 @@ class Admission:
         arguments = [f"{self._interval:.9f}", f"{self._burst_seconds:.6f}", *asked.values()]
         if not proofs:
             return self._pass(knocks, asked, await self._script(list(asked), arguments), {})
-        pipeline = self._redis.pipeline(transaction=False)
-        for proof in proofs:
-            pipeline.set(proof, 1, nx=True, ex=REPLAY_SECONDS)
-        await self._script(list(asked), arguments, client=pipeline)
-        *fresh, rates = await pipeline.execute()
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for proof in proofs:
+                pipeline.set(proof, 1, nx=True, ex=REPLAY_SECONDS)
+            await self._script(list(asked), arguments, client=pipeline)
+            *fresh, rates = await pipeline.execute()
         seen: dict[str, list[bool]] = {}
         for proof, first in zip(proofs, fresh, strict=True):
             seen.setdefault(proof, []).append(bool(first))

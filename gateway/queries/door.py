@@ -57,8 +57,8 @@ class QuestionDoor:
             status, body, answer_headers = 200, await answer(asked, spine), ANSWER_HEADERS
         except HubError as error:
             status, body, answer_headers = problem_document(error, request_id)
-            level = log.error if status >= 500 else log.info
-            level(
+            # One line per refusal, of no more weight than a refusal: what is broken says so itself, once per batch.
+            log.info(
                 "question_not_answered",
                 request_id=request_id,
                 dataset=dataset,

@@ -176,6 +176,16 @@ LEDGER = [
         PRIMARY KEY (participant_id, idempotency_key)
     )
     """,
+    # plpgsql and volatile, so that it looks with a snapshot of its own: see ledger/remember.py.
+    """
+    CREATE FUNCTION answered_by_now(participant text, key text) RETURNS boolean
+    LANGUAGE plpgsql VOLATILE AS $$
+    BEGIN
+        RETURN EXISTS (
+            SELECT FROM answered_questions WHERE participant_id = participant AND idempotency_key = key
+        );
+    END $$
+    """,
     "CREATE INDEX answered_questions_by_age ON answered_questions USING brin (at)",
     """
     CREATE TABLE usage (

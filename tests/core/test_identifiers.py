@@ -1,5 +1,6 @@
 """The unified social credit code, the organisation code inside it, and our own ids."""
 
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -38,7 +39,9 @@ INVALID = {
     "　": ("uscc_empty", "没有填写"),
     "9135010\u202e0M00100Y43": ("uscc_alphabet", "U+202E"),
 }
-codes = st.text(USCC_ALPHABET, min_size=17, max_size=17).map(lambda first17: first17 + uscc_check_character(first17))
+codes = st.text(USCC_ALPHABET, min_size=17, max_size=17).map(
+    lambda first17: first17 + uscc_check_character(first17)
+)
 
 
 @pytest.mark.parametrize("code", VALID)
@@ -82,10 +85,8 @@ def test_one_wrong_character_is_always_noticed(code: str, position: int, other: 
 
 @given(st.text(max_size=40))
 def test_whatever_comes_is_a_code_or_an_invalid_code(text: str) -> None:
-    try:
+    with suppress(InvalidUSCC):
         assert len(parse_uscc(text)) == 18
-    except InvalidUSCC as refusal:
-        assert str(refusal)
 
 
 def test_a_masked_code_shows_six_and_six() -> None:

@@ -6,9 +6,14 @@ from typing import Protocol
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from core.database import SERVER_SETTINGS
 from datasets import Catalogue, load_catalogue
+
+# A shared machine pauses now and then; that is no finding about the code.
+settings.register_profile("hub", deadline=None)
+settings.load_profile("hub")
 
 PROJECT = Path(__file__).parents[2]
 REGISTRY = PROJECT.parent / "shared" / "data" / "registry"

@@ -15,7 +15,12 @@ TABLES = [
     for name, table in contract.band_tables.items()
 ]
 fen = st.integers(-(10**13), 10**13) | st.sampled_from(
-    [edge * 100 + step for _, table in TABLES for edge in (0, *(b.lower or 0 for b in table.bands)) for step in (-1, 0, 1)]
+    [
+        edge * 100 + step
+        for _, table in TABLES
+        for edge in (0, *(b.lower or 0 for b in table.bands))
+        for step in (-1, 0, 1)
+    ]
 )
 
 
@@ -36,7 +41,9 @@ def bands_holding(table: BandTable, value: int) -> list[str]:
 
 @pytest.mark.parametrize(("field", "table"), TABLES)
 @given(value=fen)
-def test_every_amount_lies_in_exactly_one_band_and_gets_its_label(field: object, table: BandTable, value: int) -> None:
+def test_every_amount_lies_in_exactly_one_band_and_gets_its_label(
+    field: object, table: BandTable, value: int
+) -> None:
     assert bands_holding(table, value) == [table.label_of(value)]
 
 

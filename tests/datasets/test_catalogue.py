@@ -27,7 +27,9 @@ def views_of(catalogue: Catalogue) -> list[View]:
         (("bank", "credit_review", "tax", "live"), "mode_not_offered"),
     ],
 )
-def test_what_is_not_in_the_catalogue_is_refused_by_name(catalogue: Catalogue, asked: Any, reason: str) -> None:
+def test_what_is_not_in_the_catalogue_is_refused_by_name(
+    catalogue: Catalogue, asked: Any, reason: str
+) -> None:
     with pytest.raises(NoRule) as refusal:
         catalogue.view_for(*asked)
     assert refusal.value.reason == reason

@@ -48,7 +48,12 @@ CONTRADICTIONS: list[tuple[str, Change, str | None, str]] = [
     ("no mode", lambda c: c.update(modes=[]), None, "modes is empty"),
     ("other key", lambda c: c.update(key="name"), None, "key must be 'uscc'"),
     ("part names no field", lambda c: c.update(part="month"), None, "part names no field"),
-    ("part is not required", lambda c: c["fields"]["period"].update(required=False), None, "must be required"),
+    (
+        "part is not required",
+        lambda c: c["fields"]["period"].update(required=False),
+        None,
+        "must be required",
+    ),
     ("as_of needs a part", lambda c: c.update(part="", records_max=1), None, "needs a part"),
     ("too many records", lambda c: c.update(records_max=5000), None, "records_max"),
     ("negative price", lambda c: c.update(price_fen=-1), None, "price_fen"),
@@ -59,53 +64,151 @@ CONTRADICTIONS: list[tuple[str, Change, str | None, str]] = [
     ("misspelt field key", lambda c: c["fields"]["sales_fen"].update(lvl=3), "sales_fen", "lvl"),
     ("unknown type", lambda c: c["fields"]["period"].update(type="moon"), "period", "moon"),
     ("level out of range", lambda c: c["fields"]["sales_fen"].update(level=6), "sales_fen", "level must be"),
-    ("level 4 raw", lambda c: c["fields"]["sales_fen"].update(views=["raw"]), "sales_fen", "never permits raw"),
+    (
+        "level 4 raw",
+        lambda c: c["fields"]["sales_fen"].update(views=["raw"]),
+        "sales_fen",
+        "never permits raw",
+    ),
     ("view named twice", lambda c: c["fields"]["period"].update(views=["raw", "raw"]), "period", "twice"),
     ("banded without band", lambda c: c["fields"]["sales_fen"].pop("band"), "sales_fen", "names no band"),
     ("unknown band", lambda c: c["fields"]["sales_fen"].update(band="x"), "sales_fen", "not defined"),
-    ("band never used", lambda c: c["fields"]["sales_fen"].update(views=["verify"]), "sales_fen", "may not be banded"),
-    ("falling edges", lambda c: c["bands"]["monthly_amount"].update(edges=[5, 3]), "vat_payable_fen", "rising"),
+    (
+        "band never used",
+        lambda c: c["fields"]["sales_fen"].update(views=["verify"]),
+        "sales_fen",
+        "may not be banded",
+    ),
+    (
+        "falling edges",
+        lambda c: c["bands"]["monthly_amount"].update(edges=[5, 3]),
+        "vat_payable_fen",
+        "rising",
+    ),
     ("money without _fen", lambda c: c["fields"].update(sales=c["fields"].pop("sales_fen")), "sales", "_fen"),
     ("money without unit", lambda c: c["fields"]["sales_fen"].update(unit=""), "sales_fen", "unit 元"),
-    ("source without unit", lambda c: c["fields"]["sales_fen"].update(sources=["sale_inco"]), "sales_fen", "state its unit"),
+    (
+        "source without unit",
+        lambda c: c["fields"]["sales_fen"].update(sources=["sale_inco"]),
+        "sales_fen",
+        "state its unit",
+    ),
     (
         "source with unknown unit",
         lambda c: c["fields"]["sales_fen"].update(sources=[{"name": "s", "unit": "斤"}]),
         "sales_fen",
         "unknown unit",
     ),
-    ("source used twice", lambda c: c["fields"]["sales_fen"]["sources"].append({"name": "zzsynse", "unit": "元"}), "sales_fen", "already means"),
-    ("limits crossed", lambda c: c["fields"]["sales_fen"].update(minimum=5, maximum=1), "sales_fen", "above maximum"),
+    (
+        "source used twice",
+        lambda c: c["fields"]["sales_fen"]["sources"].append({"name": "zzsynse", "unit": "元"}),
+        "sales_fen",
+        "already means",
+    ),
+    (
+        "limits crossed",
+        lambda c: c["fields"]["sales_fen"].update(minimum=5, maximum=1),
+        "sales_fen",
+        "above maximum",
+    ),
     ("limits on a month", lambda c: c["fields"]["period"].update(minimum=5), "period", "for numbers"),
-    ("earliest on money", lambda c: c["fields"]["sales_fen"].update(not_future=True), "sales_fen", "for dates"),
-    ("mask on money", lambda c: c["fields"]["cit_paid_fen"].update(mask="phone", views=["masked", "banded"]), "cit_paid_fen", "cannot be masked"),
+    (
+        "earliest on money",
+        lambda c: c["fields"]["sales_fen"].update(not_future=True),
+        "sales_fen",
+        "for dates",
+    ),
+    (
+        "mask on money",
+        lambda c: c["fields"]["cit_paid_fen"].update(mask="phone", views=["masked", "banded"]),
+        "cit_paid_fen",
+        "cannot be masked",
+    ),
     ("currency on text", lambda c: c["fields"]["period"].update(currency_field="x"), "period", "for money"),
-    ("currency field missing", lambda c: c["fields"]["sales_fen"].update(currency_field="x", currency_default="CNY"), "sales_fen", "not a code field"),
-]  # fmt: skip
+    (
+        "currency field missing",
+        lambda c: c["fields"]["sales_fen"].update(currency_field="x", currency_default="CNY"),
+        "sales_fen",
+        "not a code field",
+    ),
+]
 
 REGISTRATION_CONTRADICTIONS: list[tuple[str, Change, str | None, str]] = [
-    ("key among the fields", lambda c: c["fields"].update(uscc=c["fields"]["name"]), None, "not among the fields"),
+    (
+        "key among the fields",
+        lambda c: c["fields"].update(uscc=c["fields"]["name"]),
+        None,
+        "not among the fields",
+    ),
     ("several records, no part", lambda c: c.update(records_max=3), None, "records_max must be 1"),
-    ("level 5 raw", lambda c: c["fields"]["signatory_id_number"].update(views=["raw"]), "signatory_id_number", "never permits raw"),
-    ("masked without mask", lambda c: c["fields"]["contact_phone"].pop("mask"), "contact_phone", "names no mask"),
+    (
+        "level 5 raw",
+        lambda c: c["fields"]["signatory_id_number"].update(views=["raw"]),
+        "signatory_id_number",
+        "never permits raw",
+    ),
+    (
+        "masked without mask",
+        lambda c: c["fields"]["contact_phone"].pop("mask"),
+        "contact_phone",
+        "names no mask",
+    ),
     ("unknown mask", lambda c: c["fields"]["contact_phone"].update(mask="veil"), "contact_phone", "'veil'"),
     ("mask never used", lambda c: c["fields"]["name"].update(mask="phone"), "name", "may not be masked"),
-    ("text banded", lambda c: c["fields"]["name"].update(views=["banded"], band="capital"), "name", "cannot be banded"),
-    ("broken pattern", lambda c: c["fields"]["contact_phone"].update(pattern="("), "contact_phone", "regular expression"),
-    ("code without values", lambda c: c["fields"]["status"].update(allowed=[], synonyms={}), "status", "allowed values"),
-    ("synonym to nowhere", lambda c: c["fields"]["status"]["synonyms"].update(ok="好"), "status", "not allowed"),
+    (
+        "text banded",
+        lambda c: c["fields"]["name"].update(views=["banded"], band="capital"),
+        "name",
+        "cannot be banded",
+    ),
+    (
+        "broken pattern",
+        lambda c: c["fields"]["contact_phone"].update(pattern="("),
+        "contact_phone",
+        "regular expression",
+    ),
+    (
+        "code without values",
+        lambda c: c["fields"]["status"].update(allowed=[], synonyms={}),
+        "status",
+        "allowed values",
+    ),
+    (
+        "synonym to nowhere",
+        lambda c: c["fields"]["status"]["synonyms"].update(ok="好"),
+        "status",
+        "not allowed",
+    ),
     ("values on a text", lambda c: c["fields"]["name"].update(allowed=["x"]), "name", "for codes"),
-    ("half a currency", lambda c: c["fields"]["capital_fen"].pop("currency_default"), "capital_fen", "go together"),
-    ("currency not allowed", lambda c: c["fields"]["capital_fen"].update(currency_default="XAU"), "capital_fen", "not an allowed"),
+    (
+        "half a currency",
+        lambda c: c["fields"]["capital_fen"].pop("currency_default"),
+        "capital_fen",
+        "go together",
+    ),
+    (
+        "currency not allowed",
+        lambda c: c["fields"]["capital_fen"].update(currency_default="XAU"),
+        "capital_fen",
+        "not an allowed",
+    ),
     ("length of nothing", lambda c: c["fields"]["name"].update(max_length=0), "name", "max_length"),
-    ("key is a field's source", lambda c: c["fields"]["name"]["sources"].append("uniscid"), "name", "already means"),
-]  # fmt: skip
+    (
+        "key is a field's source",
+        lambda c: c["fields"]["name"]["sources"].append("uniscid"),
+        "name",
+        "already means",
+    ),
+]
 
 
 @pytest.mark.parametrize(
     ("make", "change", "field", "said", "file"),
     [
-        *(pytest.param(tax, change, field, said, "tax.toml", id=name) for name, change, field, said in CONTRADICTIONS),
+        *(
+            pytest.param(tax, change, field, said, "tax.toml", id=name)
+            for name, change, field, said in CONTRADICTIONS
+        ),
         *(
             pytest.param(registration, change, field, said, "registration.toml", id=name)
             for name, change, field, said in REGISTRATION_CONTRADICTIONS
@@ -146,7 +249,7 @@ def test_an_example_that_breaks_its_own_rules_is_refused(field: str, example: ob
 def test_a_file_that_is_no_toml_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "tax.toml"
     path.write_bytes("id = 'tax'\nowner = '税务".encode("gb18030"))
-    with pytest.raises(ContractError, match="tax.toml"):
+    with pytest.raises(ContractError, match=r"tax\.toml"):
         load_contract(path)
 
 
@@ -166,6 +269,8 @@ def test_a_new_data_set_costs_one_file(tmp_path: Path) -> None:
     assert [dataset["id"] for dataset in catalogue.as_json()["datasets"]] == ["registration", "tax", "water"]
 
 
-@pytest.mark.parametrize("header", ["tax nm", " TAX_NM ".replace("_", ""), "\ufeffTaxNm", "ｔａｘｎｍ", "tax\tnm"])
+@pytest.mark.parametrize(
+    "header", ["tax nm", " TAX_NM ".replace("_", ""), "\ufeffTaxNm", "ｔａｘｎｍ", "tax\tnm"]
+)
 def test_column_names_are_compared_without_blanks_bom_case_and_width(header: str) -> None:
     assert normalised_header(header) == "taxnm"
