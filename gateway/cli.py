@@ -5,6 +5,8 @@ them when nobody did, and the last command to end stops them.
 """
 
 import asyncio
+import re
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,8 +17,6 @@ import asyncpg
 import typer
 from pydantic import ValidationError
 
-from consent import register_client, register_participant
-from core.clock import now
 from core.database import connect_database
 from core.errors import HubError, InvalidInput
 from core.log import configure_log
@@ -24,6 +24,7 @@ from core.private_servers import private_servers
 from core.settings import Settings
 from datasets import load_catalogue
 from gateway.demo import play_demo
+from gateway.enrolment import enrol
 from gateway.intake import ingest_files
 from gateway.serve import serve as serve_http
 from gateway.worker import work
@@ -36,6 +37,7 @@ cli = typer.Typer(
 
 def main() -> None:
     """Run a command; an expected failure is one line on standard error and exit code 1."""
+    signal.signal(signal.SIGTERM, _leave)  # so that the private servers are left in order
     try:
         cli()
     except ValidationError as error:
@@ -48,6 +50,10 @@ def main() -> None:
         for name, fact in error.facts.items():
             print(f"  {name}: {fact}", file=sys.stderr)
         sys.exit(1)
+
+
+def _leave(*_: object) -> None:
+    sys.exit(128 + signal.SIGTERM)
 
 
 @contextmanager
@@ -159,35 +165,25 @@ def participant(
     client_id: Annotated[str | None, typer.Option(help="OAuth client [participant_id]")] = None,
 ) -> None:
     """Enter a bank or platform with the public keys of its OAuth client, or change them."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", participant_id):
+        raise InvalidInput("participant_id", "2 to 63 characters of a-z, 0-9 and -")
     if participant_class not in ("bank", "platform"):
         raise InvalidInput("participant_class", "a participant is a bank or a platform")
     with settings_with_servers() as settings:
         _migrate_or_check(settings)
         assert settings.database_url is not None
+        client_id = client_id or participant_id
         asyncio.run(
-            _register(settings.database_url, participant_id, name, participant_class, client_id, jwks)
-        )
-        print(f"participant {participant_id} may ask as client {client_id or participant_id}")
-
-
-async def _register(
-    url: str, participant_id: str, name: str, participant_class: str, client_id: str | None, jwks: Path
-) -> None:
-    database = await connect_database(url, connections=2)
-    try:
-        async with database.transaction() as tx:
-            await register_participant(
-                tx, participant_id=participant_id, name=name, participant_class=participant_class, at=now()
-            )
-            await register_client(
-                tx,
-                client_id=client_id or participant_id,
+            enrol(
+                settings.database_url,
                 participant_id=participant_id,
-                jwks=jwks.read_text(),
-                at=now(),
+                name=name,
+                participant_class=participant_class,
+                client_id=client_id,
+                jwks=jwks,
             )
-    finally:
-        await database.close()
+        )
+        print(f"participant {participant_id} may ask as client {client_id}")
 
 
 @cli.command()

@@ -3,7 +3,10 @@
 Starts what is not running yet (gateway, worker, sandbox), and stops what it started. The data stays.
 """
 
+import asyncio
 import contextlib
+import hashlib
+import json
 import os
 import shlex
 import signal
@@ -11,12 +14,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from core.database import connect_database
 from core.settings import Settings
+from datasets import load_catalogue
+from gateway.enrolment import enrol
+from gateway.intake import ingest_files
 
 LOGIN_PORT = 8001
 BANK_PORT = 8002
@@ -44,6 +51,11 @@ class Places:
     def certificates(self) -> Path:
         return self.folder / "certificates"
 
+    @property
+    def left_open(self) -> Path:
+        """The consent that the story leaves active, for the curl line."""
+        return self.folder / "left-open.json"
+
     def log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
 
@@ -58,9 +70,9 @@ def play_demo(settings: Settings, *, once: bool, enterprises: int) -> int:
     places.folder.mkdir(parents=True, exist_ok=True)
     try:
         with contextlib.ExitStack() as running:
-            _prepare(places, enterprises)
+            _prepare(settings, places, enterprises)
             urls = _start_everything(settings, places, running)
-            story = _story(urls, places, fast=once)
+            story = _story(urls, places, once=once)
             if once:
                 return story
             _say_where(urls, places)
@@ -72,7 +84,7 @@ def play_demo(settings: Settings, *, once: bool, enterprises: int) -> int:
         return 1
 
 
-def _prepare(places: Places, enterprises: int) -> None:
+def _prepare(settings: Settings, places: Places, enterprises: int) -> None:
     marker = places.province / f"complete-{enterprises}"
     if not marker.exists():
         _step("生成合成省份数据", f"{enterprises} 家企业，24 个月纳税记录")
@@ -81,16 +93,42 @@ def _prepare(places: Places, enterprises: int) -> None:
     if not (places.certificates / "ca.pem").exists():
         _step("签发演示用的双向 TLS 证书")
         _run("sandbox", "certificates", "--out", str(places.certificates))
-    _run("sandbox", "bank-keys", "--state", str(places.bank), quiet=True)
-    for dataset in ("registration", "tax"):
-        taken_in = places.province / f"{dataset}.taken-in-{enterprises}"
-        if not taken_in.exists():
-            _step(f"归集 {dataset}")
-            _run("gateway", "ingest", dataset, str(places.province / f"{dataset}.csv"))
-            taken_in.touch()
+    if not (places.bank / "bank-jwks.json").exists():
+        _run("sandbox", "bank-keys", "--state", str(places.bank), quiet=True)
+    asyncio.run(_fill(settings, places))
+
+
+async def _fill(settings: Settings, places: Places) -> None:
+    """Take in what the database does not have yet, and enter the demo bank."""
+    assert settings.database_url is not None
+    contracts = load_catalogue().contracts
+    files = {dataset: places.province / f"{dataset}.csv" for dataset in ("registration", "tax")}
+    for dataset in await _not_taken_in(settings.database_url, files):
+        _step(f"归集 {dataset}")
+        await ingest_files(settings.database_url, contracts[dataset], [files[dataset]], quiet=False)
     _step(f"登记接入机构 {BANK_NAME}")
-    keys = str(places.bank / "bank-jwks.json")
-    _run("gateway", "participant", BANK, "--name", BANK_NAME, "--jwks", keys, quiet=True)
+    await enrol(
+        settings.database_url,
+        participant_id=BANK,
+        name=BANK_NAME,
+        participant_class="bank",
+        client_id=BANK,
+        jwks=places.bank / "bank-jwks.json",
+    )
+
+
+async def _not_taken_in(url: str, files: Mapping[str, Path]) -> list[str]:
+    database = await connect_database(url, connections=2)
+    try:
+        rows = await database.hot.fetch("SELECT file_digest FROM intakes WHERE finished_at IS NOT NULL")
+    finally:
+        await database.close()
+    taken_in = {row["file_digest"] for row in rows}
+    return [
+        dataset
+        for dataset, file in files.items()
+        if hashlib.sha256(file.read_bytes()).digest() not in taken_in
+    ]
 
 
 @dataclass(frozen=True)
@@ -115,62 +153,78 @@ def _start_everything(settings: Settings, places: Places, running: contextlib.Ex
         "HUB_MTLS_KEY": str(certificates / "hub.key"),
         "HUB_MTLS_CLIENT_CA": str(certificates / "ca.pem"),
     }
-    known = str(places.province / "enterprises.json")
-    login = ["--port", str(LOGIN_PORT), "--enterprises", known, "--state", str(places.folder / "login")]
-    mutual = ["--ca", "ca.pem", "--cert", "bank.pem", "--key", "bank.key"]
-    mutual = [part if part.startswith("--") else str(certificates / part) for part in mutual]
-    bank = [
-        "--port",
-        str(BANK_PORT),
-        "--hub",
-        urls.hub,
-        "--state",
-        str(places.bank),
-        "--hub-mtls",
-        urls.mtls,
-        *mutual,
+    login = {
+        "port": LOGIN_PORT,
+        "enterprises": places.province / "enterprises.json",
+        "state": places.folder / "login",
+        "redirect-uri": f"{urls.hub}/portal/callback",
+        "hub-jwks": f"{urls.hub}/jwks",
+    }
+    bank = {
+        "port": BANK_PORT,
+        "hub": urls.hub,
+        "state": places.bank,
+        "hub-mtls": urls.mtls,
+        "ca": certificates / "ca.pem",
+        "cert": certificates / "bank.pem",
+        "key": certificates / "bank.key",
+    }
+    parts = [
+        Part("政务登录（沙箱）", urls.login, ("sandbox", "government-login", *_options(login))),
+        Part("演示银行（沙箱）", urls.bank, ("sandbox", "bank", *_options(bank))),
+        Part("后台", None, ("gateway", "worker")),
+        Part("网关", urls.hub, ("gateway", "serve"), hub_environment),
     ]
-    callback = ["--redirect-uri", f"{urls.hub}/portal/callback", "--hub-jwks", f"{urls.hub}/jwks"]
-    _start(
-        "政务登录（沙箱）", urls.login, ["sandbox", "government-login", *login, *callback], places, running
-    )
-    _start("网关", urls.hub, ["gateway", "serve"], places, running, hub_environment)
-    _start("后台", None, ["gateway", "worker"], places, running)
-    _start("演示银行（沙箱）", urls.bank, ["sandbox", "bank", *bank], places, running)
+    # All at once, as each takes a second or two to load; then wait for each in turn.
+    started = [(part, _start(part, places, running)) for part in parts]
+    for part, process in started:
+        if process is not None:
+            _wait_until_ready(part, process, places)
     return urls
 
 
-def _start(
-    title: str,
-    url: str | None,
-    command: Sequence[str],
-    places: Places,
-    running: contextlib.ExitStack,
-    environment: dict[str, str] | None = None,
-) -> None:
-    """Start a process and wait until it listens; one that listens already is left as it is."""
-    if url is not None and _listens(url):
-        _step(f"{title} 已在运行", url)
-        return
-    name = command[1]
-    started = time.monotonic()
-    with places.log(name).open("ab") as log:
+@dataclass(frozen=True)
+class Part:
+    """A process of the demo; ``url`` is where it listens once it is ready."""
+
+    title: str
+    url: str | None
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def _options(values: Mapping[str, object]) -> list[str]:
+    return [text for name, value in values.items() for text in (f"--{name}", str(value))]
+
+
+def _start(part: Part, places: Places, running: contextlib.ExitStack) -> subprocess.Popen[bytes] | None:
+    """Start a process; None for one that listens already, which is left as it is."""
+    if part.url is not None and _listens(part.url):
+        _step(f"{part.title} 已在运行", part.url)
+        return None
+    with places.log(part.command[1]).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [sys.executable, "-m", *part.command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **part.environment},
             start_new_session=True,  # Ctrl-C reaches us only; we stop the parts in order
         )
     running.callback(_stop, process)
-    while url is not None and not _listens(url):
+    return process
+
+
+def _wait_until_ready(part: Part, process: subprocess.Popen[bytes], places: Places) -> None:
+    log = places.log(part.command[1])
+    deadline = time.monotonic() + READY_SECONDS
+    while part.url is not None and not _listens(part.url):
         if process.poll() is not None:
-            raise DemoError(f"{title} 没有启动：{_last_line(places.log(name))}（日志 {places.log(name)}）")
-        if time.monotonic() - started > READY_SECONDS:
-            raise DemoError(f"{title} 在 {READY_SECONDS:.0f} 秒内没有就绪（日志 {places.log(name)}）")
+            raise DemoError(f"{part.title} 没有启动：{_last_line(log)}（日志 {log}）")
+        if time.monotonic() > deadline:
+            raise DemoError(f"{part.title} 在 {READY_SECONDS:.0f} 秒内没有就绪（日志 {log}）")
         time.sleep(0.05)
-    _step(f"{title} 已启动", url or "")
+    _step(f"{part.title} 已启动", part.url or "")
 
 
 def _listens(url: str) -> bool:
@@ -192,24 +246,17 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
-def _story(urls: Urls, places: Places, *, fast: bool) -> int:
+def _story(urls: Urls, places: Places, *, once: bool) -> int:
     print("\n── 全程演示 The whole story ──", flush=True)
-    known = str(places.province / "enterprises.json")
-    command = [
-        "sandbox",
-        "story",
-        "--hub",
-        urls.hub,
-        "--bank",
-        urls.bank,
-        "--login",
-        urls.login,
-        "--enterprises",
-        known,
-    ]
-    return subprocess.run(
-        [sys.executable, "-m", *command, *(["--fast"] if fast else [])], check=False
-    ).returncode
+    story = {
+        "hub": urls.hub,
+        "bank": urls.bank,
+        "login": urls.login,
+        "enterprises": places.province / "enterprises.json",
+    }
+    command = [sys.executable, "-m", "sandbox", "story", *_options(story)]
+    command += ["--fast"] if once else ["--leave-open", str(places.left_open)]
+    return subprocess.run(command, check=False).returncode
 
 
 def _run(*command: str, quiet: bool = False) -> None:
@@ -231,35 +278,33 @@ def _step(title: str, detail: str = "") -> None:
 
 
 def _say_where(urls: Urls, places: Places) -> None:
-    certificates = Path(os.path.relpath(places.certificates))
     print(
         f"""
 ── 打开看看 Open ──
-  企业端  {urls.hub}/portal   （用“政务服务网”登录，任选一家合成企业）
-  银行端  {urls.bank}
-  接口文档 {urls.hub}/docs      错误说明 {urls.hub}/problems     状态 {urls.hub}/health
+  企业端 Enterprise  {urls.hub}/portal    用“政务服务网”登录，任选一家合成企业
+  银行端 Bank        {urls.bank}
+  接口 API           {urls.hub}/docs      错误说明 {urls.hub}/problems    状态 {urls.hub}/health
 
-── 用 curl 直接问（先在企业端同意一份申请；令牌经双向 TLS 现取，可反复粘贴）──
-{_curl(urls, certificates)}
+── 用 curl 直接问（双向 TLS，可反复粘贴）Ask by hand, over mutual TLS ──
+{_curl(urls, places)}
 
 Ctrl-C 停止，数据保留。Ctrl-C stops everything; the data stays.""",
         flush=True,
     )
 
 
-def _curl(urls: Urls, certificates: Path) -> str:
-    return (
-        f"curl -s --cacert {certificates}/ca.pem --cert {certificates}/bank.pem --key {certificates}/bank.key "
-        f'{urls.mtls}/v1/usage -H "Authorization: Bearer $(curl -s {urls.bank}/token)"'
-    )
+def _curl(urls: Urls, places: Places) -> str:
+    certificates = Path(os.path.relpath(places.certificates))
+    tls = f"--cacert {certificates}/ca.pem --cert {certificates}/bank.pem --key {certificates}/bank.key"
+    token = f'-H "Authorization: Bearer $(curl -s {urls.bank}/token)"'
+    if not places.left_open.exists():
+        return f"curl -s {tls} {token} {urls.mtls}/v1/usage"
+    question = {**json.loads(places.left_open.read_text()), "purpose": "credit_review"}
+    key = '-H "Idempotency-Key: $(date +%s%N)"'
+    return f"curl -s {tls} {token} {key} -d '{json.dumps(question)}' {urls.mtls}/v1/datasets/tax/queries"
 
 
 def _wait_for_ctrl_c() -> None:
     with contextlib.suppress(KeyboardInterrupt):
-        signal.signal(signal.SIGTERM, _interrupt)
         while True:
             time.sleep(3600)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt

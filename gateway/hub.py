@@ -95,7 +95,8 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
 
 
 def on_database(
-    pool: asyncpg.Pool, statement: Callable[[asyncpg.Connection, Sequence[Ask]], Awaitable[Sequence[Reply]]]
+    pool: asyncpg.Pool,
+    statement: Callable[[asyncpg.pool.PoolConnectionProxy, Sequence[Ask]], Awaitable[Sequence[Reply]]],
 ) -> Callable[[Sequence[Ask]], Awaitable[Sequence[Reply | Exception]]]:
     """A group statement on a connection of the pool, its failures told as ours.
 

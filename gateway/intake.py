@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import asyncpg
 from tqdm import tqdm
 
 from core.database import connect_database
@@ -15,22 +16,22 @@ async def ingest_files(url: str, contract: Contract, files: Sequence[Path], *, q
     try:
         async with database.hot.acquire() as connection:
             for file in files:
-                with tqdm(
-                    total=file.stat().st_size,
-                    unit="B",
-                    unit_scale=True,
-                    desc=file.name,
-                    disable=quiet or None,
-                ) as bar:
-
-                    def show(progress: Progress, bar: "tqdm[None]" = bar) -> None:
-                        bar.set_postfix(rows=progress.received, refresh=False)
-                        bar.update(progress.bytes_read - bar.n)
-
-                    report = await ingest(connection, contract, file, progress=show)
-                print_account(report)
+                print_account(await _ingest_one(connection, contract, file, quiet=quiet))
     finally:
         await database.close()
+
+
+async def _ingest_one(
+    connection: asyncpg.pool.PoolConnectionProxy, contract: Contract, file: Path, *, quiet: bool
+) -> IntakeReport:
+    size = file.stat().st_size
+    with tqdm(total=size, unit="B", unit_scale=True, desc=file.name, disable=quiet or None) as bar:
+
+        def show(progress: Progress) -> None:
+            bar.set_postfix(rows=progress.received, refresh=False)
+            bar.update(progress.bytes_read - bar.n)
+
+        return await ingest(connection, contract, file, progress=show)
 
 
 def print_account(report: IntakeReport) -> None:

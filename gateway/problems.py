@@ -188,7 +188,7 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "idempotency_key_reused": _p(
         422, "Idempotency-Key 已用于另一个问题", "The Idempotency-Key was used for another question",
-        "新问题请用新的键；重试请原样发送原来的请求。", "Use a new key for a new question; retry with the very same request.",
+        "新问题请用新的键；重试请原样发送原来的请求。", "Use a new key for a new question; retry the very same request.",
     ),
     "answer_not_reproducible": _p(
         410, "原答复已不能重现", "The earlier answer can no longer be reproduced",
@@ -295,7 +295,9 @@ def problem_page() -> str:
     return (
         '<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" '
         'content="width=device-width"><title>错误说明 · 信易枢纽</title><link rel="stylesheet" '
-        'href="/static/portal.css"><main class="wide"><h1>错误说明 <small lang="en">Problems</small></h1>'
-        '<div class="scroll"><table><thead><tr><th>type<th>HTTP<th>说明<th lang="en">Meaning</thead>'
+        'href="/static/portal.css"><link rel="icon" href="/static/favicon.svg"><main class="wide">'
+        '<h1>错误说明 <small lang="en">Problems</small></h1>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="错误说明 Problems"><table>'
+        '<thead><tr><th>type<th>HTTP<th>说明<th lang="en">Meaning</thead>'
         f"<tbody>{rows}</tbody></table></div></main></html>"
     )

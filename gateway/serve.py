@@ -3,17 +3,18 @@
 import asyncio
 import contextlib
 import gc
+import multiprocessing
 import signal
 import socket
 import ssl
+import threading
 from collections.abc import Iterator, Sequence
-from functools import partial
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.supervisors import Multiprocess
 
 from core.log import configure_log
 from core.settings import Settings
@@ -21,6 +22,8 @@ from gateway.main import build_app
 from gateway.oauth.bearer import thumbprint
 
 GRACE_SECONDS = 10
+CANNOT_START = 3
+SPAWN = multiprocessing.get_context("spawn")
 BACKLOG = 2048
 
 
@@ -47,12 +50,35 @@ def serve(settings: Settings, *, workers: int) -> None:
     sockets = [_bind(settings.host, settings.port)]
     if _has_mtls(settings):
         sockets.append(_bind(settings.host, settings.mtls_port))
-    run_worker = partial(_work, settings)
     if workers == 1:
-        run_worker(sockets)
+        _work(settings, sockets)
     else:
-        config = uvicorn.Config("gateway.main:build_app", workers=workers, log_config=None)
-        Multiprocess(config, target=run_worker, sockets=sockets).run()
+        _supervise(settings, sockets, workers)
+
+
+def _supervise(settings: Settings, sockets: Sequence[socket.socket], workers: int) -> None:
+    """Keep ``workers`` processes on the same sockets: one that dies is replaced, one that cannot start ends all."""
+    stopping = threading.Event()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, lambda *_: stopping.set())
+
+    def start() -> SpawnProcess:
+        process = SPAWN.Process(target=_work, args=(settings, sockets))
+        process.start()
+        return process
+
+    processes = [start() for _ in range(workers)]
+    while not stopping.wait(0.2):
+        if any(process.exitcode == CANNOT_START for process in processes):
+            break
+        processes = [process if process.is_alive() else start() for process in processes]
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(GRACE_SECONDS + 2)
+        process.kill()
+    if not stopping.is_set():
+        raise SystemExit(CANNOT_START)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -134,4 +160,4 @@ async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
     stop()
     await asyncio.gather(*others)
     if not listeners[0].started:
-        raise SystemExit(3)
+        raise SystemExit(CANNOT_START)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-import asyncpg
+from ledger.remember import Connection
 
 
 class Earlier(NamedTuple):
@@ -34,7 +34,7 @@ FOR SHARE OF l
 """
 
 
-async def recall(connection: asyncpg.Connection, keys: Sequence[tuple[str, str]]) -> list[Earlier | None]:
+async def recall(connection: Connection, keys: Sequence[tuple[str, str]]) -> list[Earlier | None]:
     """For each (participant_id, idempotency_key) the earlier disclosure, or None when its key was purged."""
     rows = await connection.fetch(RECALL, [key[0] for key in keys], [key[1] for key in keys])
     found = {row[0]: Earlier(row[1], UUID(int=row[2].int), *tuple(row)[3:]) for row in rows}

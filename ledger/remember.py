@@ -15,11 +15,14 @@ happened and the caller's retry with the same key will find it. The contract wit
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
 import asyncpg
 
+Connection: TypeAlias = (
+    "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+)
 Outcome = Literal["disclosed", "nothing_found", "refused", "already_answered"]
 
 
@@ -163,7 +166,7 @@ SELECT outcome, refusal FROM settled ORDER BY position
 """
 
 
-async def remember(connection: asyncpg.Connection, entries: Sequence[Entry]) -> list[Remembered]:
+async def remember(connection: Connection, entries: Sequence[Entry]) -> list[Remembered]:
     """Commit a batch; returns one outcome per entry, in order.
 
     ``already_answered`` means that the participant used this idempotency key before: nothing was recorded or

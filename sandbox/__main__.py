@@ -126,6 +126,9 @@ def story(
     seed: Annotated[int | None, typer.Option(help="选企业的随机种子；默认每次不同")] = None,
     fast: Annotated[bool, typer.Option("--fast", help="步骤之间不停顿")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="只输出一份 JSON")] = False,
+    leave_open: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="最后另留一份有效授权，把其编号与企业代码写入此文件")
+    ] = None,
 ) -> None:
     """把整个故事演一遍；有一步不符即停，退出码 1。"""
     try:
@@ -142,8 +145,12 @@ def story(
             if not as_json:
                 _print_step(played, stage)
 
-        ok = whole_story.play(stage, tell, pause=0 if fast or as_json else whole_story.AUDIENCE_PAUSE_SECONDS)
+        steps = [*whole_story.STEPS, *([whole_story.LEFT_OPEN] if leave_open else [])]
+        pause = 0 if fast or as_json else whole_story.AUDIENCE_PAUSE_SECONDS
+        ok = whole_story.play(stage, steps, tell, pause=pause)
     browser.close()
+    if ok and leave_open is not None:
+        leave_open.write_bytes(orjson.dumps({"consent_id": stage.consent_id, "uscc": enterprise["uscc"]}))
     if as_json:
         report = {"ok": ok, "enterprise": enterprise["name"], "steps": [asdict(one) for one in told]}
         typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
@@ -155,9 +162,7 @@ def story(
 def _print_step(played: whole_story.Played, stage: whole_story.Story) -> None:
     mark = typer.style("✓", fg="green") if played.ok else typer.style("✗", fg="red")
     typer.echo(f"{mark} {played.number:>2} {played.title} … {played.seen}  [{played.milliseconds:.0f} ms]")
-    sample = {"ask_registration": "registration", "ask_tax": "tax"}.get(
-        whole_story.STEPS[played.number - 1][1].__name__
-    )
+    sample = whole_story.SHOWS.get(played.title)
     if played.ok and sample:
         for line in whole_story.sample_lines(stage.answers[sample]):
             typer.echo(f"       {line}")

@@ -7,7 +7,7 @@ step checks what it sees and ends the story with a clear sentence if it is not a
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -211,6 +211,12 @@ class Story:
         _expect(decision is None or decision in page.html, "页面上找不到这次拒绝的决定编号")
         return "被拒绝的查询也在"
 
+    def leave_open(self) -> str:
+        """One more consent, this time not taken back: for people who want to ask by hand."""
+        self.file_request()
+        self.approve()
+        return self.see_active()
+
     # -- small moves -----------------------------------------------------------------------------------------
 
     def _get(self, path: str, **query: str) -> Reply:
@@ -285,6 +291,12 @@ STEPS: Final[tuple[Step, ...]] = (
 )
 
 
+SHOWS: Final = {"银行查询企业登记": "registration", "银行查询纳税": "tax"}
+"""Steps after which the audience is shown a sample of the answer."""
+
+LEFT_OPEN: Final[Step] = ("另留一份有效授权，供您自己试用", Story.leave_open)
+
+
 @dataclass(frozen=True)
 class Played:
     """How one step went."""
@@ -296,9 +308,9 @@ class Played:
     milliseconds: float
 
 
-def play(story: Story, tell: Callable[[Played], None], *, pause: float) -> bool:
+def play(story: Story, steps: Sequence[Step], tell: Callable[[Played], None], *, pause: float) -> bool:
     """Play step by step, telling each, until the end or the first failure. True if all went as promised."""
-    for number, (title, step) in enumerate(STEPS, start=1):
+    for number, (title, step) in enumerate(steps, start=1):
         started = time.perf_counter()
         try:
             seen, ok = step(story), True

@@ -98,7 +98,7 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
         return True  # spent by the endpoint, in Redis, after everything else was found good
 
     def resolve_client_public_key(self, client: TokenClient) -> KeySet:
-        return KeySet.import_key_set(client.client.jwks)
+        return KeySet.import_key_set(client.client.jwks)  # type: ignore[arg-type]  # checked at enrolment
 
 
 class BankGrant(ClientCredentialsGrant):  # type: ignore[misc]

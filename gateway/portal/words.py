@@ -43,8 +43,6 @@ WORDS: Mapping[str, Phrase] = {
     ),
     "footer_time": _("页面上的时间都是北京时间。", "All times are China Standard Time."),
     "list": _("、", ", "),
-    "days": _("{n} 天", "{n} days", "1 day"),
-    "yuan": _("{yuan} 元", "¥{yuan}"),
     "back_to_requests": _("返回授权申请", "Back to the requests"),
     # --- welcome ---
     "welcome_title": _("企业数据授权", "Consent to share your company's data"),
@@ -129,6 +127,7 @@ WORDS: Mapping[str, Phrase] = {
     "asked_on": _("{day}申请", "Asked on {day}"),
     "older_consents": _("更早的授权", "Older consents"),
     "first_page": _("回到最新", "Back to the newest"),
+    "days_left": _("还剩 {n} 天", "{n} days left", "1 day left"),
     "today_last": _("今天截止", "last day today"),
     # --- one request ---
     "request_title": _("授权申请：{name}", "Request: {name}"),

@@ -93,7 +93,7 @@ class Admission:
     async def _ask_redis(self, knocks: Sequence[Knock]) -> Sequence[Exception | None]:
         asked = Counter(knock.rate_key for knock in knocks)
         proofs = [knock.replay_key for knock in knocks if knock.replay_key is not None]
-        arguments = [f"{self._interval:.9f}", f"{self._burst_seconds:.6f}", *asked.values()]
+        arguments: list[str | int] = [f"{self._interval:.9f}", f"{self._burst_seconds:.6f}", *asked.values()]
         if not proofs:
             return self._pass(knocks, asked, await self._script(list(asked), arguments), {})
         async with self._redis.pipeline(transaction=False) as pipeline:

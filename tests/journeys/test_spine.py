@@ -177,7 +177,7 @@ async def test_the_program_has_no_right_to_rewrite_history(
         "DELETE FROM records",
         "UPDATE records SET body = '{}'",
     ):
-        with pytest.raises(Exception, match="permission denied|must be owner"):
+        with pytest.raises(Exception, match=r"permission denied|must be owner"):
             async with hub.database.transaction() as tx:
                 await tx.execute(text(statement))
 
