@@ -12,7 +12,7 @@ from core.redis import AWAY as REDIS_AWAY
 from gateway.access import HubDep
 from gateway.hub import Hub
 
-router = APIRouter(tags=["operation"])
+router = APIRouter(tags=["运行 Operation"])
 
 REDIS_AWAY_MEANS = [
     "rates are kept per process, at a quarter",
@@ -21,7 +21,7 @@ REDIS_AWAY_MEANS = [
 ]
 
 
-@router.get("/health")
+@router.get("/health", summary="状态")
 async def health(hub: HubDep) -> JSONResponse:
     """200 while questions can be answered (at least over mutual TLS), 503 when they cannot."""
     database, redis = await asyncio.gather(_database(hub), _redis(hub))

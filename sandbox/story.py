@@ -28,7 +28,7 @@ VIEWS: Final = frozenset({"raw", "masked", "banded"})
 REVOKED: Final = "consent-revoked"
 POLL_SECONDS: Final = 0.2
 PATIENCE_SECONDS: Final = 10.0
-AUDIENCE_PAUSE_SECONDS: Final = 0.8
+AUDIENCE_PAUSE_SECONDS: Final = 0.4
 SAMPLE_FIELDS: Final = 6
 
 

@@ -1,7 +1,7 @@
 """What banks and platforms call, apart from the question itself (gateway/queries)."""
 
 from datetime import date, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query
@@ -11,15 +11,28 @@ from core.clock import china_day
 from core.errors import InvalidInput
 from core.identifiers import InvalidUSCC, parse_uscc
 from gateway.access import BankCaller, HubDep
-from gateway.banks.schemas import ConsentRequestIn, ConsentRequestOut, QuestionIn, UsageOut
+from gateway.banks.schemas import (
+    AnswerOut,
+    ConsentRequestIn,
+    ConsentRequestOut,
+    ProblemOut,
+    QuestionIn,
+    UsageOut,
+)
 from ledger import usage_of
 
 USAGE_DAYS_MAX = 366
 
-router = APIRouter(prefix="/v1", tags=["banks"])
+CONSENT, QUESTION, OVERVIEW = "授权 Consent", "查询 Questions", "目录与计量 Catalogue and usage"
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": ProblemOut, "description": "RFC 9457；`type` 的含义见 /problems"},
+    "503": {"model": ProblemOut, "description": "未提供数据；请用同一个 Idempotency-Key 重试"},
+}
+
+router = APIRouter(prefix="/v1", responses=PROBLEMS)
 
 
-@router.post("/consent-requests", status_code=201)
+@router.post("/consent-requests", status_code=201, tags=[CONSENT], summary="向企业申请授权")
 async def request_consent(
     asked: ConsentRequestIn,
     caller: BankCaller,
@@ -40,7 +53,7 @@ async def request_consent(
     return ConsentRequestOut.of(consent, at=at, public_url=hub.settings.public_url)
 
 
-@router.get("/consent-requests/{consent_id}")
+@router.get("/consent-requests/{consent_id}", tags=[CONSENT], summary="查看申请的状态")
 async def consent_request(consent_id: UUID, caller: BankCaller, hub: HubDep) -> ConsentRequestOut:
     """How a request of yours stands."""
     async with hub.database.transaction() as tx:
@@ -48,7 +61,7 @@ async def consent_request(consent_id: UUID, caller: BankCaller, hub: HubDep) -> 
     return ConsentRequestOut.of(consent, at=hub.clock(), public_url=hub.settings.public_url)
 
 
-@router.get("/usage")
+@router.get("/usage", tags=[OVERVIEW], summary="用量与费用")
 async def usage(
     caller: BankCaller,
     hub: HubDep,
@@ -64,17 +77,27 @@ async def usage(
         return UsageOut.of(await usage_of(tx, caller.participant_id, first, last))
 
 
-@router.get("/catalogue")
+@router.get("/catalogue", tags=[OVERVIEW], summary="有哪些数据，各用途能看到什么")
 async def catalogue(hub: HubDep) -> dict[str, Any]:
     """Which data sets there are, their fields, and what each kind of caller sees of them for which purpose."""
     return hub.catalogue.as_json()
 
 
-@router.post("/datasets/{dataset}/queries", tags=["questions"])
+@router.post(
+    "/datasets/{dataset}/queries",
+    tags=[QUESTION],
+    summary="凭授权查询一家企业的数据",
+    response_model=AnswerOut,
+)
 async def question_guide(
-    dataset: Annotated[str, Path()], question: QuestionIn, idempotency_key: Annotated[str, Header()]
-) -> dict[str, Any]:
-    """Ask for the data of one enterprise under its consent.
+    dataset: Annotated[str, Path(examples=["tax"])],
+    question: QuestionIn,
+    caller: BankCaller,
+    idempotency_key: Annotated[
+        str, Header(max_length=255, description="每个新问题一个新键；重试用原来的键，24 小时内得到原来的答复")
+    ],
+) -> NoReturn:
+    """Ask for the data of one enterprise under its consent; recorded, counted and charged exactly once.
 
     Here for the guide only: `gateway.queries.door` takes this route before FastAPI sees it.
     """

@@ -1,7 +1,7 @@
 """What banks send and get, apart from the answers to questions (those follow the data set's contract)."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -126,3 +126,40 @@ class QuestionIn(BaseModel):
     consent_id: UUID
     uscc: str
     purpose: str
+
+
+class AnswerOut(BaseModel):
+    """The answer to a question, as `gateway.queries.answer` writes it; shown here for the guide."""
+
+    decision_id: UUID = Field(description="explains why each field was shown or withheld")
+    disclosure_id: UUID | None = Field(
+        description="the record of this hand-over; null when nothing was found"
+    )
+    answered_at: datetime
+    dataset: str
+    mode: str
+    owner: str = Field(description="责任单位")
+    as_of: date | None = Field(description="the newest day for which these records speak")
+    as_of_oldest: date | None
+    found: bool
+    views: dict[str, str] = Field(description="field → raw | masked | banded")
+    withheld: list[str]
+    charged_fen: int
+    note: str | None = Field(description="未提供不代表不存在")
+    records: list[dict[str, Any]] = Field(
+        description="newest first; schema per data set and purpose in /v1/catalogue"
+    )
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457 problem document."""
+
+    type: str = Field(description="stable; /problems lists all")
+    title: str
+    status: int
+    detail: str = Field(description="what to do")
+    title_en: str
+    detail_en: str
+    trace_id: str
+    decision_id: UUID | None = None
+    errors: dict[str, str] | None = Field(None, description="field → what is wrong with it")

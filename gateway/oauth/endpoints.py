@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import anyio.to_thread
 from authlib.oauth2.rfc6749.errors import InvalidRequestError
+from authlib.oauth2.rfc7523.client import ASSERTION_TYPE
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
@@ -26,10 +27,30 @@ from gateway.queries.door import credentials_of
 
 NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}  # RFC 6749 §5.1
 
-router = APIRouter(tags=["oauth"])
+TOKEN_FORM = {
+    "required": True,
+    "content": {
+        "application/x-www-form-urlencoded": {
+            "schema": {
+                "type": "object",
+                "required": ["grant_type", "client_assertion_type", "client_assertion"],
+                "properties": {
+                    "grant_type": {"const": GRANT_TYPE},
+                    "client_assertion_type": {"const": ASSERTION_TYPE},
+                    "client_assertion": {
+                        "type": "string",
+                        "description": "ES256 JWT, aud = issuer, exp ≤ 300 s",
+                    },
+                },
+            }
+        }
+    },
+}
+
+router = APIRouter(tags=["令牌 OAuth"])
 
 
-@router.get("/.well-known/oauth-authorization-server")
+@router.get("/.well-known/oauth-authorization-server", summary="元数据 RFC 8414")
 async def metadata(hub: HubDep) -> dict[str, Any]:
     """RFC 8414, with RFC 9449 §5.1 and RFC 8705 §3.3."""
     issuer = hub.settings.public_url
@@ -50,13 +71,13 @@ async def metadata(hub: HubDep) -> dict[str, Any]:
     return about
 
 
-@router.get("/jwks")
+@router.get("/jwks", summary="本平台的公钥集")
 async def jwks(hub: HubDep) -> dict[str, Any]:
     """The hub's public keys: access tokens, consent artefacts, its own client assertions."""
     return hub.keys.public_jwks()
 
 
-@router.post("/oauth/token")
+@router.post("/oauth/token", summary="取得访问令牌", openapi_extra={"requestBody": TOKEN_FORM})
 async def token(request: Request, hub: HubDep) -> JSONResponse:
     """An access token for a bank: `client_credentials`, `private_key_jwt`, bound by DPoP or by certificate."""
     form = {name: str(value) for name, value in (await request.form(max_files=0, max_fields=20)).items()}

@@ -228,7 +228,9 @@ async def test_postgresql_killed_in_the_middle_loses_and_doubles_nothing(
         with private_servers(own_servers.folder):  # starts what is not running, on the same port
             await asyncio.gather(*callers)
             truth = Truth(hub)
-            rows = {str(row.decision_id): row for row in await truth.disclosures() if row.outcome == "disclosed"}
+            rows = {
+                str(row.decision_id): row for row in await truth.disclosures() if row.outcome == "disclosed"
+            }
             assert set(failures) == {"/problems/database-away"}
             assert len(rows) == len(callers)
             assert await truth.uses_spent(consent_id) == len(callers)

@@ -49,7 +49,8 @@ async def test_a_body_that_cannot_be_read(bank: Bank, body: bytes, slug: str) ->
 
 
 @pytest.mark.parametrize(
-    "uscc", ["91350100M000100Y4Z", "91350100M000100Y4", "", "91350100I000100Y43", "320683000129771", "<script>"]
+    "uscc",
+    ["91350100M000100Y4Z", "91350100M000100Y4", "", "91350100I000100Y43", "320683000129771", "<script>"],
 )
 async def test_a_wrong_uscc(bank: Bank, uscc: str) -> None:
     answer = await bank.post(PATH, {**GOOD, "uscc": uscc}, **{"Idempotency-Key": "k"})
@@ -90,19 +91,29 @@ async def test_a_question_as_large_as_a_book(bank: Bank) -> None:
         ({"message": "长" * 201}, "message"),
     ],
 )
-async def test_consent_terms_out_of_bounds_are_named(bank: Bank, changes: dict[str, object], field: str) -> None:
+async def test_consent_terms_out_of_bounds_are_named(
+    bank: Bank, changes: dict[str, object], field: str
+) -> None:
     answer = await bank.request_consent(ENTERPRISE, **changes)
     assert_problem(answer, 400, "consent-terms")
     assert field in answer.json()["errors"]
 
 
-@pytest.mark.parametrize("changes", [{"term_days": "90"}, {"term_days": 0}, {"datasets": []}, {"surprise": 1}])
+@pytest.mark.parametrize(
+    "changes", [{"term_days": "90"}, {"term_days": 0}, {"datasets": []}, {"surprise": 1}]
+)
 async def test_a_consent_request_of_the_wrong_shape(bank: Bank, changes: dict[str, object]) -> None:
     assert_problem(await bank.request_consent(ENTERPRISE, **changes), 400, "request-invalid")
 
 
 async def test_a_repeated_consent_request_finds_the_same_one(bank: Bank, truth: Truth) -> None:
-    body = {"uscc": ENTERPRISE, "purpose": "credit_review", "datasets": ["tax"], "term_days": 9, "uses_max": 1}
+    body = {
+        "uscc": ENTERPRISE,
+        "purpose": "credit_review",
+        "datasets": ["tax"],
+        "term_days": 9,
+        "uses_max": 1,
+    }
     first = await bank.post("/v1/consent-requests", body, **{"Idempotency-Key": "one"})
     again = await bank.post("/v1/consent-requests", body, **{"Idempotency-Key": "one"})
     assert first.status_code == again.status_code == 201
@@ -154,7 +165,9 @@ async def test_the_token_of_another_key(bank: Bank, other_bank: Bank) -> None:
     token = await bank.token()
     proof = other_bank.proof("POST", bank.base + PATH, token=token)
     answer = await bank.http.post(
-        bank.base + PATH, json=GOOD, headers={"Authorization": f"DPoP {token}", "DPoP": proof, "Idempotency-Key": "k"}
+        bank.base + PATH,
+        json=GOOD,
+        headers={"Authorization": f"DPoP {token}", "DPoP": proof, "Idempotency-Key": "k"},
     )
     assert_problem(answer, 401, "proof-of-another-key")
 
@@ -190,7 +203,9 @@ async def test_a_token_signed_by_somebody_else(bank: Bank, hub: Hub) -> None:
     forged = bank.assertion(iss=bank.base, client_id=bank.client_id, cnf={"jkt": "x"})
     proof = bank.proof("POST", bank.base + PATH, token=forged)
     answer = await bank.http.post(
-        bank.base + PATH, json=GOOD, headers={"Authorization": f"DPoP {forged}", "DPoP": proof, "Idempotency-Key": "k"}
+        bank.base + PATH,
+        json=GOOD,
+        headers={"Authorization": f"DPoP {forged}", "DPoP": proof, "Idempotency-Key": "k"},
     )
     assert_problem(answer, 401, "token-invalid")
 
@@ -203,7 +218,9 @@ async def test_a_certificate_bound_token_without_its_certificate(bank: Bank, hub
         confirmation={"x5t#S256": "thumbprint-of-the-certificate"},
     )
     headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "k"}
-    assert_problem(await bank.http.post(bank.base + PATH, json=GOOD, headers=headers), 401, "certificate-of-another")
+    assert_problem(
+        await bank.http.post(bank.base + PATH, json=GOOD, headers=headers), 401, "certificate-of-another"
+    )
 
 
 # --- the token endpoint speaks OAuth ---
@@ -221,7 +238,9 @@ async def test_a_certificate_bound_token_without_its_certificate(bank: Bank, hub
         ({"jti": None}, "invalid_client"),
     ],
 )
-async def test_a_client_assertion_that_does_not_fit(bank: Bank, changes: dict[str, object], error: str) -> None:
+async def test_a_client_assertion_that_does_not_fit(
+    bank: Bank, changes: dict[str, object], error: str
+) -> None:
     answer = await bank.ask_token(assertion=bank.assertion(**changes))
     assert (answer.status_code, answer.json()["error"]) == (401, error)
     assert "no-store" in answer.headers["cache-control"]
@@ -253,7 +272,9 @@ async def test_a_replayed_proof_at_the_token_endpoint(bank: Bank) -> None:
 
 
 @pytest.mark.parametrize("form", [{}, {"grant_type": "password"}, {"grant_type": "client_credentials"}])
-async def test_a_token_request_that_is_none(bank: Bank, http: httpx.AsyncClient, form: dict[str, str]) -> None:
+async def test_a_token_request_that_is_none(
+    bank: Bank, http: httpx.AsyncClient, form: dict[str, str]
+) -> None:
     proof = bank.proof("POST", f"{bank.base}/oauth/token")
     answer = await http.post(f"{bank.base}/oauth/token", data=form, headers={"DPoP": proof})
     assert answer.status_code == 400
@@ -289,7 +310,9 @@ async def test_too_many_questions_are_told_when_to_come_back(
     assert 1 <= int(answers[-1].headers["retry-after"]) <= 10
 
 
-@given(body=st.binary(max_size=300), key=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20))
+@given(
+    body=st.binary(max_size=300), key=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=20)
+)
 @hypothesis_settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -302,5 +325,3 @@ async def test_hostile_bytes_never_make_a_500(bank: Bank, body: bytes, key: str)
 async def test_an_unknown_address_is_a_problem_too(http: httpx.AsyncClient, bank: Bank) -> None:
     assert_problem(await http.get(f"{bank.base}/v1/nothing"), 404, "not-found")
     assert_problem(await http.delete(f"{bank.base}/v1/catalogue"), 405, "method-not-allowed")
-
-

@@ -13,7 +13,9 @@ from tests.support.truth import Truth
 pytestmark = pytest.mark.usefixtures("stocked")
 
 
-async def test_a_bank_gets_exactly_the_permitted_fields_in_their_views(bank: Bank, consents: Consents) -> None:
+async def test_a_bank_gets_exactly_the_permitted_fields_in_their_views(
+    bank: Bank, consents: Consents
+) -> None:
     consent_id = await consents.active()
     answer = (await bank.query("registration", consent_id, ENTERPRISE)).json()
     assert answer["found"] is True
@@ -28,7 +30,9 @@ async def test_a_bank_gets_exactly_the_permitted_fields_in_their_views(bank: Ban
 
     tax = (await bank.query("tax", consent_id, ENTERPRISE)).json()
     assert len(tax["records"]) == 24
-    assert [row["period"] for row in tax["records"]] == sorted((r["period"] for r in tax["records"]), reverse=True)
+    assert [row["period"] for row in tax["records"]] == sorted(
+        (r["period"] for r in tax["records"]), reverse=True
+    )
     assert tax["views"]["sales_fen"] == "banded"
     assert {row["sales_fen"] for row in tax["records"]} == {"[500000,700000)"}
 
@@ -83,7 +87,9 @@ async def test_the_last_use_can_be_repeated_but_not_asked_anew(bank: Bank, conse
     assert refused.json()["type"] == "/problems/consent-used-up"
 
 
-async def test_the_same_key_with_another_question_is_refused(bank: Bank, consents: Consents, truth: Truth) -> None:
+async def test_the_same_key_with_another_question_is_refused(
+    bank: Bank, consents: Consents, truth: Truth
+) -> None:
     consent_id = await consents.active()
     await bank.query("tax", consent_id, ENTERPRISE, key="k")
     other = await bank.query("registration", consent_id, ENTERPRISE, key="k")
@@ -127,7 +133,10 @@ async def test_the_consent_of_another_bank_is_as_unknown_as_none_at_all(
     assert stolen.status_code == invented.status_code == 404
     assert stolen.json()["type"] == invented.json()["type"] == "/problems/consent-unknown"
     # The record knows better, and the enterprise that was asked about can see it.
-    assert [row.reason for row in await truth.disclosures()] == ["consent_of_another_participant", "consent_unknown"]
+    assert [row.reason for row in await truth.disclosures()] == [
+        "consent_of_another_participant",
+        "consent_unknown",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -182,9 +191,7 @@ async def test_the_program_has_no_right_to_rewrite_history(
                 await tx.execute(text(statement))
 
 
-async def test_usage_is_what_the_disclosures_say(
-    bank: Bank, consents: Consents, truth: Truth
-) -> None:
+async def test_usage_is_what_the_disclosures_say(bank: Bank, consents: Consents, truth: Truth) -> None:
     consent_id = await consents.active(uses_max=3)
     for _ in range(5):
         await bank.query("registration", consent_id, ENTERPRISE)
