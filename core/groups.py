@@ -30,14 +30,15 @@ class GroupOperation(Generic[Ask, Reply]):
         self._batches_max = batches_max
         self._batch_size_max = batch_size_max
         self._waiting: deque[tuple[Ask, asyncio.Future[Reply]]] = deque()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._start_is_due = False
 
     async def ask(self, ask: Ask) -> Reply:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()
         self._waiting.append((ask, future))
-        if not self._start_is_due and len(self._under_way) < self._batches_max:
+        if not self._start_is_due and self._under_way < self._batches_max:
             self._start_is_due = True
             # Not at once: whoever arrived in the same turn of the loop comes along.
             loop.call_soon(self._start)
@@ -45,16 +46,13 @@ class GroupOperation(Generic[Ask, Reply]):
 
     def _start(self) -> None:
         self._start_is_due = False
-        while self._waiting and len(self._under_way) < self._batches_max:
+        while self._waiting and self._under_way < self._batches_max:
             size = min(len(self._waiting), self._batch_size_max)
             batch = [self._waiting.popleft() for _ in range(size)]
+            self._under_way += 1
             task = asyncio.ensure_future(self._carry_out(batch))
-            self._under_way.add(task)
-            task.add_done_callback(self._finish)
-
-    def _finish(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._start()
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _carry_out(self, batch: list[tuple[Ask, asyncio.Future[Reply]]]) -> None:
         replies: Sequence[Reply | Exception]
@@ -63,6 +61,9 @@ class GroupOperation(Generic[Ask, Reply]):
             assert len(replies) == len(batch), "a group operation must reply to every ask"
         except Exception as error:  # noqa: BLE001 - whatever it was, each asker is told and decides
             replies = [error] * len(batch)
+        finally:
+            self._under_way -= 1
+            self._start()  # the next batch is on its way before these replies are handed over
         for (_, future), reply in zip(batch, replies, strict=True):
             if future.done():  # its asker went away
                 continue

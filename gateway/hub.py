@@ -107,7 +107,11 @@ def on_database(
     async def perform(asks: Sequence[Ask]) -> Sequence[Reply | Exception]:
         try:
             async with pool.acquire(timeout=5) as connection:
-                return await statement(connection, asks)
+                try:
+                    return await statement(connection, asks)
+                except AWAY:
+                    connection.terminate()  # whatever state it is in, nobody shall get it again
+                    raise
         except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError) as error:
             if len(asks) == 1:
                 raise Unavailable("database_away", "a row stayed locked too long") from error

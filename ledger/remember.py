@@ -3,7 +3,7 @@
 For every question, in one transaction, it
 
 * locks the named consent and judges it as it stands now, not as it stood when the question arrived,
-* spends one of its uses (the n-th question of a batch gets the n-th remaining use, and no more),
+* spends one of its uses (where a batch asks for more than are left, those behind are decided in a second round),
 * claims the participant's idempotency key, so that a retry is not a second question,
 * appends the disclosure, or the refusal without data,
 * moves the meter.
@@ -13,6 +13,7 @@ happened and the caller's retry with the same key will find it. The contract wit
 ``live_consents``: its ``standing`` is read and its ``uses_spent`` is moved, nothing else of a consent is touched.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
@@ -23,7 +24,7 @@ import asyncpg
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 )
-Outcome = Literal["disclosed", "nothing_found", "refused", "already_answered"]
+Outcome = Literal["disclosed", "nothing_found", "refused", "already_answered", "crowded"]
 
 
 class Entry(NamedTuple):
@@ -61,10 +62,10 @@ WITH asked AS (
     SELECT * FROM unnest(
         $1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[],
         $9::text[], $10::bytea[], $11::text[], $12::text[], $13::text[], $14::int[], $15::bytea[], $16::bytea[],
-        $17::text[]
+        $17::text[], $18::int[]
     ) WITH ORDINALITY AS q(
         decision_id, at, participant_id, uscc, dataset, purpose, mode, consent_id, idempotency_key,
-        question_digest, forbidden, view_id, record_ids, price_fen, salt, answer_digest, request_id, position
+        question_digest, forbidden, view_id, record_ids, price_fen, salt, answer_digest, request_id, ahead, position
     )
 ),
 -- The lock makes a revocation and this commit wait for each other; in order of id, so that batches cannot deadlock.
@@ -73,7 +74,7 @@ consent AS MATERIALIZED (
     FROM live_consents WHERE consent_id = ANY ($8) ORDER BY consent_id FOR UPDATE
 ),
 judged AS (
-    SELECT a.*, c.uses_left,
+    SELECT a.*,
         CASE
             WHEN k.decision_id IS NOT NULL THEN 'already_answered'
             WHEN a.forbidden IS NOT NULL THEN a.forbidden
@@ -82,57 +83,47 @@ judged AS (
             WHEN c.uscc <> a.uscc THEN 'consent_of_another_enterprise'
             WHEN c.purpose <> a.purpose THEN 'consent_for_another_purpose'
             WHEN a.dataset <> ALL (c.datasets) THEN 'consent_without_dataset'
+            -- A retry that waited for its first try to commit does not see that one's key in this statement's
+            -- snapshot. It matters only where the last use is spent; there it looks with a snapshot of its own.
+            WHEN c.standing = 'used_up' AND answered_by_now(a.participant_id, a.idempotency_key)
+                THEN 'already_answered'
             WHEN c.standing <> 'active' THEN 'consent_' || c.standing
-        END AS objection
+            WHEN a.ahead >= c.uses_left THEN 'crowded'
+        END AS refusal
     FROM asked a
     LEFT JOIN consent c ON c.consent_id = a.consent_id
-    LEFT JOIN answered_questions k
-        ON k.participant_id = a.participant_id AND k.idempotency_key = a.idempotency_key
-),
--- A retry that waited for its first try to commit does not see that one's key in this statement's snapshot.
--- It matters only where uses run out; there the key is looked up anew, in a snapshot of its own.
-reexamined AS (
-    SELECT j.*,
-        CASE
-            WHEN (objection = 'consent_used_up' OR objection IS NULL
-                  AND count(*) OVER (PARTITION BY consent_id, objection) > uses_left)
-                 AND answered_by_now(participant_id, idempotency_key) THEN 'already_answered'
-            ELSE objection
-        END AS verdict
-    FROM judged j
-),
-counted AS (
-    SELECT r.*,
-        CASE WHEN verdict IS NULL
-              AND row_number() OVER (PARTITION BY consent_id, verdict ORDER BY position) > uses_left
-             THEN 'consent_used_up' ELSE verdict END AS refusal
-    FROM reexamined r
+    -- A lateral look-up and no join: a plan made while the table was small must not scan it when it is large.
+    LEFT JOIN LATERAL (
+        SELECT decision_id FROM answered_questions
+        WHERE participant_id = a.participant_id AND idempotency_key = a.idempotency_key LIMIT 1
+    ) k ON true
 ),
 claimed AS (
     INSERT INTO answered_questions (participant_id, idempotency_key, question_digest, decision_id, at)
     SELECT participant_id, idempotency_key, question_digest, decision_id, at
-    FROM counted WHERE refusal IS NULL ORDER BY participant_id, idempotency_key
+    FROM judged WHERE refusal IS NULL ORDER BY participant_id, idempotency_key
     ON CONFLICT DO NOTHING
     RETURNING decision_id
 ),
 settled AS MATERIALIZED (
-    SELECT c.*,
+    SELECT j.*,
         CASE
-            WHEN refusal = 'already_answered' THEN 'already_answered'
+            WHEN refusal IN ('already_answered', 'crowded') THEN refusal
             WHEN refusal IS NOT NULL THEN 'refused'
             WHEN k.decision_id IS NULL THEN 'already_answered'
             WHEN record_ids = '{}' THEN 'nothing_found'
             ELSE 'disclosed'
         END AS outcome
-    FROM counted c LEFT JOIN claimed k ON k.decision_id = c.decision_id
+    FROM judged j LEFT JOIN claimed k ON k.decision_id = j.decision_id
 ),
 spent AS (
-    UPDATE live_consents l SET uses_spent = l.uses_spent + s.uses
-    FROM (
-        SELECT consent_id, count(*)::int AS uses FROM settled
-        WHERE outcome IN ('disclosed', 'nothing_found') GROUP BY consent_id
-    ) s
-    WHERE l.consent_id = s.consent_id
+    UPDATE live_consents l SET uses_spent = l.uses_spent + (
+        SELECT count(*)::int FROM settled s
+        WHERE s.consent_id = l.consent_id AND outcome IN ('disclosed', 'nothing_found')
+    )
+    WHERE consent_id = ANY (ARRAY(
+        SELECT consent_id FROM settled WHERE outcome IN ('disclosed', 'nothing_found')
+    ))
 ),
 appended AS (
     INSERT INTO disclosures (
@@ -145,7 +136,7 @@ appended AS (
         CASE outcome WHEN 'refused' THEN '' ELSE salt END,
         CASE outcome WHEN 'refused' THEN '' ELSE answer_digest END,
         request_id
-    FROM settled WHERE outcome <> 'already_answered'
+    FROM settled WHERE outcome NOT IN ('already_answered', 'crowded')
 ),
 metered AS (
     INSERT INTO usage AS u (participant_id, dataset, day, shard, disclosed, nothing_found, refused, price_fen)
@@ -154,7 +145,7 @@ metered AS (
         count(*) FILTER (WHERE outcome = 'nothing_found'),
         count(*) FILTER (WHERE outcome = 'refused'),
         coalesce(sum(price_fen) FILTER (WHERE outcome = 'disclosed'), 0)
-    FROM settled WHERE outcome <> 'already_answered'
+    FROM settled WHERE outcome NOT IN ('already_answered', 'crowded')
     GROUP BY participant_id, dataset, day ORDER BY participant_id, dataset, day
     ON CONFLICT (participant_id, dataset, day, shard) DO UPDATE SET
         disclosed = u.disclosed + excluded.disclosed,
@@ -174,5 +165,23 @@ async def remember(connection: Connection, entries: Sequence[Entry]) -> list[Rem
     statement is its own, and its return is the proof that it is durable.
     """
     assert not connection.is_in_transaction(), "the answer may leave only after the commit"
-    rows = await connection.fetch(REMEMBER, *(list(values) for values in zip(*entries, strict=True)))
-    return [Remembered(row[0], row[1]) for row in rows]
+    parameters = [list(values) for values in zip(*entries, strict=True)]
+    rows = await connection.fetch(REMEMBER, *parameters, count_ahead(entries))
+    outcomes = [Remembered(row[0], row[1]) for row in rows]
+    crowded = [number for number, outcome in enumerate(outcomes) if outcome.outcome == "crowded"]
+    if crowded:
+        # Those ahead of them are settled now, so each round decides at least the first of every consent.
+        again = await remember(connection, [entries[number] for number in crowded])
+        for number, outcome in zip(crowded, again, strict=True):
+            outcomes[number] = outcome
+    return outcomes
+
+
+def count_ahead(entries: Sequence[Entry]) -> list[int]:
+    """How many entries of the batch stand before each one for the same consent: at most so many uses go to them."""
+    seen: Counter[UUID] = Counter()
+    ahead = []
+    for entry in entries:
+        ahead.append(seen[entry.consent_id])
+        seen[entry.consent_id] += 1
+    return ahead

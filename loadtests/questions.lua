@@ -1,7 +1,7 @@
--- wrk script: one question per request, each with an idempotency key of its own.
+-- wrk script: one question per request, each with an idempotency key of its own; without arguments, GET /.
 -- Arguments: HEAD_FILE TARGETS_FILE KEY_PREFIX SEED [PROOFS_FILE]
 -- HEAD_FILE: request line and constant headers, each line ended by CRLF. TARGETS_FILE: "consent_id uscc" a line.
--- PROOFS_FILE: a DPoP proof a line, each used once; when they run out, so does the load.
+-- PROOFS_FILE: a DPoP proof a line, each used once.
 
 local head, prefix, targets, proofs
 local asked = 0
@@ -13,6 +13,7 @@ local function lines_of(path)
 end
 
 function init(args)
+    if not args[1] then return end
     local file = assert(io.open(args[1], "rb"))
     head = file:read("*a")
     file:close()
@@ -28,10 +29,12 @@ function init(args)
 end
 
 function request()
+    if not head then return wrk.format() end
     asked = asked + 1
     local key = "Idempotency-Key: " .. prefix .. "-" .. asked .. "\r\n"
     if proofs then
-        key = key .. "DPoP: " .. assert(proofs[asked], "no proofs left") .. "\r\n"
+        -- When they run out the last one comes again, is refused, and shows as such.
+        key = key .. "DPoP: " .. (proofs[asked] or proofs[#proofs]) .. "\r\n"
     end
     return head .. key .. targets[math.random(#targets)]
 end
@@ -39,8 +42,8 @@ end
 function done(summary, latency, requests)
     io.write(string.format(
         'RESULT {"completed": %d, "microseconds": %d, "refused": %d, "socket_errors": %d, '
-            .. '"bytes": %d, "p50_us": %d, "p99_us": %d}\n',
+            .. '"p50_us": %d, "p99_us": %d}\n',
         summary.requests, summary.duration, summary.errors.status,
         summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,
-        summary.bytes, latency:percentile(50), latency:percentile(99)))
+        latency:percentile(50), latency:percentile(99)))
 end

@@ -143,7 +143,6 @@ LEDGER = [
     ) PARTITION BY RANGE (at)
     """,
     "CREATE INDEX disclosures_of_enterprise ON disclosures (uscc, at DESC, decision_id DESC)",
-    "CREATE INDEX disclosures_of_participant ON disclosures (participant_id, at DESC, decision_id DESC)",
     "CREATE TABLE disclosures_default PARTITION OF disclosures DEFAULT",
     # Months are China's. The function is the owner's: hub_app may call it, and otherwise has no DDL right.
     """
