@@ -58,6 +58,9 @@ TRANSITIONS: dict[State, dict[Verb, State]] = {
 }
 """What may happen in each state, and what it leads to. Whatever is not here cannot be done."""
 
+MAY_APPROVE = frozenset({"legal_representative"})
+"""Roles in which a person says yes for an enterprise; agents will come with a mandate that says what they may."""
+
 TERM_DAYS_MAX = 365
 USES_MAX = 10_000
 RETENTION_DAYS_MAX = 3 * 365

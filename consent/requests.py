@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from consent.artefact import notice, sign_artefact
 from consent.enterprises import Signatory
 from consent.models import consent_artefacts, consent_events, consents, participants
-from consent.policies import ConsentTerms, State, Verb, next_state
-from core.errors import Conflict, NotFound
+from consent.policies import MAY_APPROVE, ConsentTerms, State, Verb, next_state
+from core.errors import Conflict, NotFound, Refused
 from core.identifiers import new_id
 
 ANSWER_WITHIN = timedelta(days=30)
@@ -157,6 +157,8 @@ async def approve(
     at: datetime,
 ) -> Consent:
     """The enterprise says yes: the consent is active from ``at`` on, and its signed artefact is stored."""
+    if signatory.role not in MAY_APPROVE:
+        raise Refused("may_not_approve", f"a {signatory.role} may not say yes for the enterprise")
     consent = await _lock(tx, signatory.uscc, consent_id)
     if consent.state_at(at) == "expired":
         raise Conflict(

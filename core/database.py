@@ -24,6 +24,8 @@ SERVER_SETTINGS = {
     "jit": "off",
     # The group statements are planned once: their shape does not depend on who is asked about.
     "plan_cache_mode": "force_generic_plan",
+    # "Remember before telling": an answer waits for its commit to be durable, whatever server or role are set to.
+    "synchronous_commit": "on",
     "lock_timeout": "5s",
     "statement_timeout": "30s",
     "idle_in_transaction_session_timeout": "30s",
@@ -31,7 +33,8 @@ SERVER_SETTINGS = {
 
 # The group statements look up a handful of rows by key, in tables that hold nothing today and 10^8 rows next year.
 # Their plan is kept, so it must suit both; what a sequential scan of an empty table costs is no guide.
-HOT_SETTINGS = {"enable_seqscan": "off"}
+# A consent is locked for as long as a commit takes; one that is stuck must not keep whole batches waiting.
+HOT_SETTINGS = {"enable_seqscan": "off", "lock_timeout": "2s"}
 
 # What asyncpg raises when the server is gone, going, or never was there.
 AWAY = (
@@ -79,8 +82,8 @@ async def connect_database(url: str, *, connections: int) -> Database:
     """Open both pools on ``postgresql://…``; half of the connections each. Raises `Unavailable`."""
     engine = create_async_engine(
         "postgresql+asyncpg://" + url.split("://", 1)[1],
-        pool_size=max(1, connections // 2),
-        max_overflow=2,
+        pool_size=connections // 2,
+        max_overflow=0,
         pool_timeout=5,
         pool_pre_ping=True,
         connect_args={"server_settings": SERVER_SETTINGS, "timeout": 5},
@@ -89,7 +92,7 @@ async def connect_database(url: str, *, connections: int) -> Database:
         hot = await asyncpg.create_pool(
             url,
             min_size=0,
-            max_size=max(2, connections // 2),
+            max_size=connections - connections // 2,
             timeout=5,
             command_timeout=15,
             server_settings=SERVER_SETTINGS | HOT_SETTINGS,

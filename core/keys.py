@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,7 +42,7 @@ def _load_or_make(path: Path) -> ECKey:
 def _make(path: Path) -> None:
     key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, private=True)
     key.ensure_kid()
-    draft = path.with_suffix(f".{os.getpid()}")
+    draft = path.with_suffix(f".{secrets.token_hex(8)}")  # containers that share a volume share pids
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(key.as_dict(private=True)))
     try:

@@ -11,12 +11,17 @@ AWAY = (RedisError, OSError, TimeoutError)
 
 
 def connect_redis(url: str) -> Redis:
-    """A client with short time limits: a slow Redis must not make a bank wait."""
-    return redis.Redis.from_url(
+    """A client with short time limits: a slow Redis must not make a bank wait.
+
+    Who comes when all connections are taken waits for one: being busy is not being away.
+    """
+    pool = redis.BlockingConnectionPool.from_url(
         url,
+        timeout=1.0,
         socket_connect_timeout=0.5,
         socket_timeout=1.0,
         health_check_interval=0,
         retry=Retry(NoBackoff(), 1),
         max_connections=64,
     )
+    return redis.Redis.from_pool(pool)

@@ -1,9 +1,9 @@
 """Settings: every one works when absent, each is read from ``HUB_<NAME>`` in the environment."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PostgresDsn, RedisDsn, TypeAdapter, field_validator
+from pydantic import Field, PostgresDsn, RedisDsn, TypeAdapter, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 POSTGRES_URL = TypeAdapter(PostgresDsn)
@@ -12,7 +12,7 @@ REDIS_URL = TypeAdapter(RedisDsn)
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="HUB_", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_ignore_empty=True, env_prefix="HUB_", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
     var_dir: Path = Field(Path("var"), description="where the private servers and the keys live")
@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     mtls_url: str | None = Field(None, description="public address of the mutually authenticated listener")
     mtls_port: int = Field(8443, ge=0, le=65535)
     mtls_certificate: Path | None = Field(
-        None, description="PEM; with key and client CA it opens the listener"
+        None, description="PEM; with key, client CA and URL it opens the listener"
     )
     mtls_key: Path | None = None
     mtls_client_ca: Path | None = None
@@ -68,6 +68,13 @@ class Settings(BaseSettings):
         if url is not None and (not url.startswith(("http://", "https://")) or url.endswith("/")):
             raise ValueError("give an http(s) address without a slash at its end")
         return url
+
+    @model_validator(mode="after")
+    def _mutual_tls_is_whole(self) -> Self:
+        files = (self.mtls_certificate, self.mtls_key, self.mtls_client_ca)
+        if any(files) and not (all(files) and self.mtls_url):
+            raise ValueError("HUB_MTLS_CERTIFICATE, _KEY, _CLIENT_CA and HUB_MTLS_URL belong together")
+        return self
 
     @property
     def cookies_secure(self) -> bool:

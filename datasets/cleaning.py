@@ -142,6 +142,14 @@ class RowCleaner:
             return faults
         return self._finished(uscc, body)
 
+    def is_row(self, line: str) -> bool:
+        """Whether a line is a row by itself: as many cells as the header, at least, and a key in its place."""
+        cells = line.split(",")
+        try:
+            return len(cells) >= self._width and bool(clean_key(cells[self._key_column]))
+        except UncleanError:
+            return False
+
     def _finished(self, uscc: USCC, body: dict[str, Stored]) -> CleanRow:
         part = str(body[self._contract.part]) if self._contract.part else ""
         as_of = self._part_as_of(part) if self._contract.as_of == "part" else self._delivered

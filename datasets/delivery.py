@@ -66,7 +66,7 @@ class Delivery:
     def rows(self) -> Iterator[DeliveredRow]:
         """Every row after the header, in order; blank lines are no rows."""
         with _open_text(self.path) as file:
-            reader = _RowReader(file, self.encoding, width=len(self.header))
+            reader = _RowReader(file, self.encoding, len(self.header), self.cleaner.is_row)
             next(reader.rows(), None)
             yield from reader.rows()
 
@@ -155,7 +155,7 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 def _header(path: Path, encoding: str) -> list[str]:
     with _open_text(path) as file:
-        first = next(_RowReader(file, encoding, width=None).rows(), None)
+        first = next(_RowReader(file, encoding).rows(), None)
     if first is None or first.fault is not None:
         raise DeliveryRefused("empty_file", "文件没有可读的表头")
     return first.cells
@@ -175,10 +175,17 @@ class _Line(NamedTuple):
 class _RowReader:
     """Splits a byte stream into rows. A quote that never closes costs its own line, not the rest of the file."""
 
-    def __init__(self, file: BinaryIO, encoding: str, width: int | None) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        encoding: str,
+        width: int | None = None,
+        is_row: Callable[[str], bool] = lambda line: False,
+    ) -> None:
         self._file = file
         self._encoding = encoding
         self._width = width
+        self._is_row = is_row
         self._pushed_back: deque[_Line] = deque()
         self._line_number = 0
         self._bytes_read = 0
@@ -210,7 +217,9 @@ class _RowReader:
         lines = _LinesOfRow(first, self._next_line)
         try:
             cells = next(csv.reader(lines, strict=True))
-            complete = len(lines.taken) == 1 or self._width in (None, len(cells))
+            # Another enterprise's row inside a cell: two stray quotes have met.
+            swallowed = any(self._is_row(line.text) for line in lines.taken[1:])
+            complete = len(lines.taken) == 1 or (self._width in (None, len(cells)) and not swallowed)
         except (csv.Error, _TooLongError, StopIteration):
             complete = False
         if complete:

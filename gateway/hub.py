@@ -1,8 +1,9 @@
 """The objects of the running program, made here and handed down."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeVar
 
 import asyncpg
@@ -72,9 +73,9 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
             doorkeeper=doorkeeper,
             admission=admission,
             catalogue=catalogue,
-            shelf=GroupOperation(on_database(database.hot, read_records)),
+            shelf=GroupOperation(on_database(database.hot, read_records), batches_max=1),
             shelf_again=GroupOperation(on_database(database.hot, reread_records)),
-            remember=GroupOperation(on_database(database.hot, remember)),
+            remember=GroupOperation(on_database(database.hot, remember, part_of=attrgetter("consent_id"))),
             recall=GroupOperation(on_database(database.hot, recall)),
             clock=clock,
         )
@@ -96,12 +97,16 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
 
 def on_database(
     pool: asyncpg.Pool,
-    statement: Callable[[asyncpg.pool.PoolConnectionProxy, Sequence[Ask]], Awaitable[Sequence[Reply]]],
+    statement: Callable[
+        [asyncpg.pool.PoolConnectionProxy, Sequence[Ask]], Awaitable[Sequence[Reply | Exception]]
+    ],
+    *,
+    part_of: Callable[[Ask], Hashable] = id,
 ) -> Callable[[Sequence[Ask]], Awaitable[Sequence[Reply | Exception]]]:
     """A group statement on a connection of the pool, its failures told as ours.
 
-    A batch that met a lock it could not get is done again one by one: one stuck consent must not hold up the
-    questions that happened to travel with it.
+    A batch that met a lock it could not get is done again in parts, the asks of one ``part_of`` together: one
+    stuck consent must not hold up the questions that happened to travel with it.
     """
 
     async def perform(asks: Sequence[Ask]) -> Sequence[Reply | Exception]:
@@ -113,17 +118,28 @@ def on_database(
                     connection.terminate()  # whatever state it is in, nobody shall get it again
                     raise
         except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError) as error:
-            if len(asks) == 1:
+            parts = _numbers_by_part([part_of(ask) for ask in asks])
+            if len(parts) == 1:
                 raise Unavailable("database_away", "a row stayed locked too long") from error
         except AWAY as error:
             log.warning("database_away", error=type(error).__name__, batch=len(asks))
             raise Unavailable("database_away", f"{type(error).__name__}") from error
-        return [reply for ask in asks for reply in await alone(ask)]
+        replies: dict[int, Reply | Exception] = {}
+        for numbers in parts:
+            replies |= zip(numbers, await apart([asks[number] for number in numbers]), strict=True)
+        return [replies[number] for number in range(len(asks))]
 
-    async def alone(ask: Ask) -> Sequence[Reply | Exception]:
+    async def apart(asks: Sequence[Ask]) -> Sequence[Reply | Exception]:
         try:
-            return await perform([ask])
+            return await perform(asks)
         except Unavailable as error:
-            return [error]
+            return [error] * len(asks)
 
     return perform
+
+
+def _numbers_by_part(parts: Iterable[Hashable]) -> Collection[list[int]]:
+    numbers: dict[Hashable, list[int]] = {}
+    for number, part in enumerate(parts):
+        numbers.setdefault(part, []).append(number)
+    return numbers.values()

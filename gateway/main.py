@@ -12,6 +12,7 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import HubError, InvalidInput, NotFound
 from core.settings import Settings
@@ -24,6 +25,8 @@ from gateway.problems import PROBLEMS, problem_document, problem_page, public_re
 from gateway.queries.door import QuestionDoor
 
 STATIC = Path(__file__).parent / "static"
+BODY_OCTETS_MAX = 64 * 1024
+"""of a request or form; questions have a limit of their own"""
 
 log = structlog.stdlib.get_logger()
 
@@ -48,6 +51,7 @@ def build_app(settings: Settings) -> QuestionDoor:
         docs_url=None,
         redoc_url=None,
     )
+    app.add_middleware(BodyLimit)
     door = QuestionDoor(app)
     for router in (oauth.router, banks.router, portal.router, health.router):
         app.include_router(router)
@@ -55,6 +59,26 @@ def build_app(settings: Settings) -> QuestionDoor:
     _add_pages(app)
     _add_problems(app)
     return door
+
+
+class BodyLimit:
+    """Stops reading a body that is too large: FastAPI reads all of it before it asks who sends it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        left = BODY_OCTETS_MAX
+
+        async def receive_within_limit() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413)
+            return message
+
+        await self.app(scope, receive_within_limit, send)
 
 
 def _add_pages(app: FastAPI) -> None:

@@ -96,8 +96,8 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "proof_invalid": _p(
         401, "DPoP 证明无效", "The DPoP proof is not valid",
-        "请检查 htm、htu、iat、ath 与签名；本机时钟误差应小于 60 秒。",
-        "Check htm, htu, iat, ath and the signature; your clock must be right within 60 seconds.",
+        "请检查 htm、htu、iat、ath 与签名；本机时钟最多慢 60 秒、快 8 秒。",
+        "Check htm, htu, iat, ath and the signature; your clock may be 60 seconds slow or 8 seconds fast.",
     ),
     "proof_replayed": _p(
         401, "DPoP 证明已被使用过", "The DPoP proof was used before",
@@ -168,6 +168,10 @@ PROBLEMS: dict[str, Problem] = {
     "session_required": _p(401, "请先登录", "Please log in", "请重新登录。", "Log in again."),
     "form_expired": _p(
         403, "页面已过期", "This page is out of date", "请返回上一页刷新后重试。", "Go back, reload and try again.",
+    ),
+    "may_not_approve": _p(
+        403, "您的身份不能代表企业同意", "You may not say yes for this enterprise",
+        "请由企业法定代表人登录后决定。", "Let the legal representative log in and decide.",
     ),
     # --- no such thing ---
     "consent_unknown": _p(

@@ -14,7 +14,7 @@ from typing import Any
 
 import uvicorn
 import uvloop
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from core.log import configure_log
 from core.settings import Settings
@@ -35,6 +35,14 @@ class CertificateProtocol(HttpToolsProtocol):
         certificate = transport.get_extra_info("ssl_object").getpeercert(True)
         if certificate is not None:
             self.app_state = {**self.app_state, "client_certificate_thumbprint": thumbprint(certificate)}
+
+    def shutdown(self) -> None:
+        """Idle connections are dropped: a polite TLS good-bye would wait for each peer's, for seconds."""
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            self.transport.abort()
+        else:
+            super().shutdown()
 
 
 class Listener(uvicorn.Server):
@@ -139,25 +147,27 @@ async def _run(settings: Settings, sockets: Sequence[socket.socket]) -> None:
             )
         )
 
-    def stop() -> None:
-        for listener in listeners:
-            listener.should_exit = True
-
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signal_number, stop)
-    first = asyncio.create_task(listeners[0].serve(sockets=[sockets[0]]))
-    while not listeners[0].started and not first.done():
+        loop.add_signal_handler(signal_number, stopping.set)
+    serving = [asyncio.create_task(listeners[0].serve(sockets=[sockets[0]]))]
+    while not listeners[0].started and not serving[0].done():
         await asyncio.sleep(0.01)
+    gc.set_threshold(20_000, 20, 20)
     gc.collect()
     gc.freeze()  # what lives as long as the process need not be looked at again
-    others = [
-        asyncio.create_task(listener.serve(sockets=[bound]))
-        for listener, bound in zip(listeners[1:], sockets[1:], strict=True)
-        if not first.done()
-    ]
-    await first
-    stop()
-    await asyncio.gather(*others)
+    if not serving[0].done():
+        serving += [
+            asyncio.create_task(other.serve(sockets=[s]))
+            for other, s in zip(listeners[1:], sockets[1:], strict=True)
+        ]
+        stopped = asyncio.create_task(stopping.wait())
+        await asyncio.wait([stopped, *serving], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+    # The first listener's application disconnects from the database: it goes last.
+    for listener, task in reversed([*zip(listeners, serving, strict=False)]):
+        listener.should_exit = True
+        await task
     if not listeners[0].started:
         raise SystemExit(CANNOT_START)

@@ -22,15 +22,23 @@ class Earlier(NamedTuple):
     standing: str
 
 
-# The share lock waits for a revocation under way: after it has returned, a retry gets no data either.
+# The share lock waits for a revocation under way: after it has returned, a retry gets no data either. It is taken
+# in order of id, as the commit takes its own, so that the two cannot deadlock.
 RECALL = """
-SELECT q.position, k.question_digest, d.decision_id, d.at, d.view_id, d.record_ids, d.price_fen, d.salt,
-       d.answer_digest, l.standing
-FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS q(participant_id, idempotency_key, position)
-JOIN answered_questions k USING (participant_id, idempotency_key)
-JOIN disclosures d ON d.decision_id = k.decision_id AND d.at = k.at
-JOIN live_consents l ON l.consent_id = d.consent_id
-FOR SHARE OF l
+WITH found AS MATERIALIZED (
+    SELECT q.position, k.question_digest, d.decision_id, d.at, d.view_id, d.record_ids, d.price_fen, d.salt,
+           d.answer_digest, d.consent_id
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS q(participant_id, idempotency_key, position)
+    JOIN answered_questions k USING (participant_id, idempotency_key)
+    JOIN disclosures d ON d.decision_id = k.decision_id AND d.at = k.at
+),
+consent AS MATERIALIZED (
+    SELECT consent_id, standing FROM live_consents
+    WHERE consent_id = ANY (ARRAY(SELECT consent_id FROM found)) ORDER BY consent_id FOR SHARE
+)
+SELECT f.position, f.question_digest, f.decision_id, f.at, f.view_id, f.record_ids, f.price_fen, f.salt,
+       f.answer_digest, c.standing
+FROM found f JOIN consent c USING (consent_id)
 """
 
 

@@ -21,6 +21,8 @@ from uuid import UUID
 
 import asyncpg
 
+from core.errors import Unavailable
+
 Connection: TypeAlias = (
     "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 )
@@ -157,7 +159,7 @@ SELECT outcome, refusal FROM settled ORDER BY position
 """
 
 
-async def remember(connection: Connection, entries: Sequence[Entry]) -> list[Remembered]:
+async def remember(connection: Connection, entries: Sequence[Entry]) -> list[Remembered | Unavailable]:
     """Commit a batch; returns one outcome per entry, in order.
 
     ``already_answered`` means that the participant used this idempotency key before: nothing was recorded or
@@ -167,14 +169,24 @@ async def remember(connection: Connection, entries: Sequence[Entry]) -> list[Rem
     assert not connection.is_in_transaction(), "the answer may leave only after the commit"
     parameters = [list(values) for values in zip(*entries, strict=True)]
     rows = await connection.fetch(REMEMBER, *parameters, count_ahead(entries))
-    outcomes = [Remembered(row[0], row[1]) for row in rows]
-    crowded = [number for number, outcome in enumerate(outcomes) if outcome.outcome == "crowded"]
+    outcomes: list[Remembered | Unavailable] = [Remembered(row[0], row[1]) for row in rows]
+    crowded = [number for number, row in enumerate(rows) if row[0] == "crowded"]
     if crowded:
         # Those ahead of them are settled now, so each round decides at least the first of every consent.
-        again = await remember(connection, [entries[number] for number in crowded])
+        again = await _remember_later(connection, [entries[number] for number in crowded])
         for number, outcome in zip(crowded, again, strict=True):
             outcomes[number] = outcome
     return outcomes
+
+
+async def _remember_later(
+    connection: Connection, entries: Sequence[Entry]
+) -> Sequence[Remembered | Unavailable]:
+    """What the rounds before have settled stands, and must not be done again because these met a lock."""
+    try:
+        return await remember(connection, entries)
+    except (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError) as error:
+        return [Unavailable("database_away", type(error).__name__)] * len(entries)
 
 
 def count_ahead(entries: Sequence[Entry]) -> list[int]:

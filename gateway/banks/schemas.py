@@ -11,6 +11,7 @@ from core.identifiers import USCC
 from ledger import Usage
 
 Positive = Annotated[int, Field(ge=1, strict=True)]
+DatasetName = Annotated[str, Field(pattern="^[a-z0-9_]{1,64}$")]
 
 
 class ConsentRequestIn(BaseModel):
@@ -31,7 +32,7 @@ class ConsentRequestIn(BaseModel):
 
     uscc: str = Field(description="统一社会信用代码, GB 32100-2015")
     purpose: str = Field(description="one of the purposes in /v1/catalogue")
-    datasets: list[str] = Field(min_length=1, max_length=50)
+    datasets: list[DatasetName] = Field(min_length=1, max_length=50)
     term_days: Positive = Field(description="how long the consent is to last, at most 365 days")
     uses_max: Positive = Field(description="how many questions it is to cover, at most 10,000")
     retention_days: Positive = Field(365, description="how long you may keep what you get")

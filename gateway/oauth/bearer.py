@@ -46,6 +46,8 @@ class Doorkeeper:
         if token.x5t is not None:
             if credentials.certificate != token.x5t:
                 raise NotAuthenticated("certificate_of_another")
+        elif scheme.lower() != "dpop":
+            raise NotAuthenticated("proof_missing", "a DPoP-bound token is no bearer token (RFC 9449 §7.2)")
         else:
             replay_key = self._possession(token, text, credentials.dpop, method, path)
         return Caller(token.client_id, token.participant_id, token.participant_class, replay_key)

@@ -39,7 +39,7 @@ def check_proof(proof: str, *, method: str, urls: Sequence[str], token: str | No
     """
     try:
         return _check(proof, method, urls, token)
-    except (jwt.InvalidTokenError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (jwt.PyJWTError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise NotAuthenticated("proof_invalid", str(error)) from error
 
 
@@ -58,7 +58,8 @@ def _check(proof: str, method: str, urls: Sequence[str], token: str | None) -> P
     )
     if claims["htm"] != method or str(claims["htu"]).partition("?")[0].partition("#")[0] not in urls:
         raise ValueError("htm or htu is not of this request")
-    if not -AHEAD_SECONDS_MAX <= time.time() - float(claims["iat"]) <= AGE_SECONDS_MAX:
+    now = time.time()
+    if not now - AGE_SECONDS_MAX <= claims["iat"] <= now + AHEAD_SECONDS_MAX:
         raise ValueError("iat is too far from now")
     if token is not None and claims.get("ath") != token_hash(token):
         raise ValueError("ath is not of this token")

@@ -82,8 +82,8 @@ async def token(request: Request, hub: HubDep) -> JSONResponse:
     """An access token for a bank: `client_credentials`, `private_key_jwt`, bound by DPoP or by certificate."""
     form = {name: str(value) for name, value in (await request.form(max_files=0, max_fields=20)).items()}
     headers = dict(request.scope["headers"])
-    credentials = credentials_of(request.scope, headers, hub.settings.certificate_header_from)
     try:
+        credentials = credentials_of(request.scope, headers, hub.settings.certificate_header_from)
         return await _grant(form, credentials, request.url.path, hub)
     except ProofReplayed:
         return _error(
@@ -102,8 +102,11 @@ async def token(request: Request, hub: HubDep) -> JSONResponse:
 async def _grant(form: dict[str, str], credentials: Credentials, path: str, hub: Hub) -> JSONResponse:
     confirmation, replay_key = _confirmation(credentials, [url + path for url in hub.settings.own_urls])
     claims = claims_of(form.get("client_assertion", ""))
-    async with hub.database.transaction() as tx:
-        client = await find_client(tx, str(claims.get("sub", "")))
+    client_id = str(claims.get("sub", ""))
+    client = None
+    if client_id.isprintable():  # PostgreSQL would choke on a NUL
+        async with hub.database.transaction() as tx:
+            client = await find_client(tx, client_id)
     known = None if client is None or client.suspended else TokenClient(client, confirmation)
     status, body = await anyio.to_thread.run_sync(hub.token_server.answer, TokenRequest(form, known))
     if status == 200:

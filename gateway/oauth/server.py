@@ -86,7 +86,8 @@ class ClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]
         super().verify_claims(claims)
         if claims["aud"] != self._issuer:
             raise InvalidClientError(description="aud must be the issuer, as a single string.")
-        if not 0 < claims["exp"] - time.time() <= ASSERTION_SECONDS_MAX:
+        now = time.time()
+        if not now < claims["exp"] <= now + ASSERTION_SECONDS_MAX:
             raise InvalidClientError(description=f"exp must be within {ASSERTION_SECONDS_MAX} seconds.")
         if not isinstance(claims["jti"], str) or not 8 <= len(claims["jti"]) <= 256:
             raise InvalidClientError(description="jti must be a string of 8 to 256 characters.")
@@ -156,6 +157,6 @@ def claims_of(assertion: str) -> dict[str, Any]:
         claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         if isinstance(claims, dict):
             return claims
-    except (IndexError, ValueError, msgspec.DecodeError):
+    except (IndexError, ValueError, RecursionError, msgspec.DecodeError):
         pass
     raise InvalidRequestError("client_assertion is not a JWT")

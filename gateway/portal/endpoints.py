@@ -198,7 +198,7 @@ async def approve_request(
     with _pressed_twice_is_once():
         async with hub.database.transaction() as tx:
             asked = await find_for_enterprise(tx, session.signatory.uscc, consent_id)
-            if read and read != _digest(sentences_to_sign(hub.catalogue, asked)):
+            if read != _digest(sentences_to_sign(hub.catalogue, asked)):
                 raise Refused("form_expired", "the sentences to sign have changed since the page was shown")
             await approve(
                 tx,

@@ -2,12 +2,12 @@
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 import structlog
 
-from core.errors import HubError, InvalidInput
+from core.errors import HubError, InvalidInput, NotAuthenticated
 from gateway.oauth.bearer import Credentials, thumbprint_of_header
 from gateway.problems import problem_document
 from gateway.queries.answer import Asked, Spine, answer
@@ -20,6 +20,12 @@ Headers = list[tuple[bytes, bytes]]
 PATH = re.compile(r"/v1/datasets/([a-z0-9_]{1,64})/queries")
 BODY_OCTETS_MAX = 16 * 1024
 ANSWER_HEADERS: Headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+
+ONCE = {
+    b"authorization": "token_invalid",
+    b"dpop": "proof_invalid",
+    b"x-ssl-client-cert": "certificate_of_another",
+}
 
 log = structlog.stdlib.get_logger()
 
@@ -80,6 +86,8 @@ def credentials_of(
     scope: Scope, headers: dict[bytes, bytes], certificate_header_from: str | None
 ) -> Credentials:
     """What the request brings; the certificate from its own TLS connection, or from the trusted proxy's header."""
+    if len(headers) < len(scope["headers"]):
+        refuse_doubles(scope["headers"])
     certificate: str | None = scope.get("state", {}).get("client_certificate_thumbprint")
     if certificate is None and certificate_header_from is not None:
         header = headers.get(b"x-ssl-client-cert")
@@ -91,6 +99,14 @@ def credentials_of(
         proof.decode("latin-1") if proof is not None else None,
         certificate,
     )
+
+
+def refuse_doubles(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    """Two headers that show who asks (RFC 9449 §4.3, check 1), or one that a proxy put beside a forged one."""
+    names = [name for name, _ in headers]
+    for name, reason in ONCE.items():
+        if names.count(name) > 1:
+            raise NotAuthenticated(reason, f"more than one {name.decode()} header")
 
 
 async def read_body(receive: Receive) -> bytes:

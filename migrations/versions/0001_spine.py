@@ -144,22 +144,29 @@ LEDGER = [
     """,
     "CREATE INDEX disclosures_of_enterprise ON disclosures (uscc, at DESC, decision_id DESC)",
     "CREATE TABLE disclosures_default PARTITION OF disclosures DEFAULT",
-    # Months are China's. The function is the owner's: hub_app may call it, and otherwise has no DDL right.
+    # Months are China's. The function is the owner's: hub_app may call it, and otherwise has no DDL right. What came
+    # before its month had a partition moves in from the default one; attached, not created as a partition, because
+    # that would lock out every answer.
     """
     CREATE FUNCTION ensure_disclosure_partitions(months_ahead integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     DECLARE
         first timestamp := date_trunc('month', now() AT TIME ZONE 'Asia/Shanghai');
-        month timestamp;
+        name text;
+        begins timestamptz;
+        ends timestamptz;
     BEGIN
         FOR i IN 0..least(greatest(months_ahead, 0), 24) LOOP
-            month := first + make_interval(months => i);
-            IF to_regclass('disclosures_' || to_char(month, 'YYYYMM')) IS NULL THEN
-                EXECUTE format('CREATE TABLE %I PARTITION OF disclosures FOR VALUES FROM (%L) TO (%L)',
-                    'disclosures_' || to_char(month, 'YYYYMM'),
-                    month AT TIME ZONE 'Asia/Shanghai',
-                    (month + interval '1 month') AT TIME ZONE 'Asia/Shanghai');
-            END IF;
+            name := 'disclosures_' || to_char(first + make_interval(months => i), 'YYYYMM');
+            begins := (first + make_interval(months => i)) AT TIME ZONE 'Asia/Shanghai';
+            ends := (first + make_interval(months => i + 1)) AT TIME ZONE 'Asia/Shanghai';
+            CONTINUE WHEN to_regclass(name) IS NOT NULL;
+            EXECUTE format('CREATE TABLE %I (LIKE disclosures INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
+            -- Rows that came while nobody made partitions move to where they belong.
+            EXECUTE format('WITH moved AS (DELETE FROM disclosures_default WHERE at >= %L AND at < %L RETURNING *)'
+                ' INSERT INTO %I SELECT * FROM moved', begins, ends, name);
+            EXECUTE format('ALTER TABLE disclosures ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+                name, begins, ends);
         END LOOP;
     END $$
     """,

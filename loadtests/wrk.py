@@ -1,0 +1,66 @@
+"""wrk as the load generator: one thread, 64 connections, its result as numbers."""
+
+import json
+import subprocess
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from loadtests.ground import Target, write_targets
+
+SCRIPT = Path(__file__).parent / "questions.lua"
+CONNECTIONS = 64
+
+
+class Load(NamedTuple):
+    """``completed`` answers came within ``seconds``; ``refused`` of them had a status of 400 or more."""
+
+    completed: int
+    refused: int
+    socket_errors: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def per_second(self) -> float:
+        return self.completed / self.seconds
+
+
+def ask_hello(url: str, *, seconds: int) -> Load:
+    """``GET /`` as often as it goes."""
+    return _run(url, seconds, [])
+
+
+def ask_questions(
+    hub: str,
+    dataset: str,
+    headers: dict[str, str],
+    targets: Sequence[Target],
+    *,
+    folder: Path,
+    seconds: int,
+    proofs: Sequence[str] = (),
+) -> Load:
+    """Questions about random targets; with ``proofs``, each takes the next one of them."""
+    lines = [f"POST /v1/datasets/{dataset}/queries HTTP/1.1", f"Host: {urlsplit(hub).netloc}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    (folder / "head").write_bytes("".join(f"{line}\r\n" for line in lines).encode())
+    write_targets(targets, folder / "targets")
+    key = uuid.uuid4().hex
+    arguments = [str(folder / "head"), str(folder / "targets"), key, str(int(key[:8], 16))]
+    if proofs:
+        (folder / "proofs").write_text("\n".join(proofs))
+        arguments.append(str(folder / "proofs"))
+    return _run(hub, seconds, arguments)
+
+
+def _run(url: str, seconds: int, arguments: Sequence[str]) -> Load:
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(SCRIPT), url, "--", *arguments]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
+    for line in finished.stdout.splitlines():
+        if line.startswith("RESULT "):
+            return Load(**json.loads(line.removeprefix("RESULT ")))
+    raise RuntimeError(f"wrk failed:\n{finished.stdout}\n{finished.stderr}"[-2000:])
