@@ -109,9 +109,7 @@ async def redis_url(servers: PrivateServers) -> str:
 
 
 @pytest.fixture
-def settings(
-    database_urls: DatabaseUrls, redis_url: str, tmp_path: Path, free_port: int
-) -> Settings:
+def settings(database_urls: DatabaseUrls, redis_url: str, tmp_path: Path, free_port: int) -> Settings:
     return Settings(
         database_url=database_urls.app,
         owner_database_url=database_urls.owner,
