@@ -114,25 +114,13 @@ def _start(ground: Ground, stack: contextlib.ExitStack) -> Stage:
 
 def _run_locust(stage: Stage, users: list[str], number: int, seconds: int) -> int:
     """In a process of its own: Locust replaces the standard library's sockets and threads."""
-    options = [
-        "--headless",
-        "--only-summary",
-        "--users",
-        str(number),
-        "--spawn-rate",
-        str(max(1, number // 2)),
-    ]
-    options += ["--run-time", f"{seconds}s", "--stop-timeout", "10", "--host", stage.hub]
+    options = (
+        f"--headless --only-summary --loglevel WARNING --users {number} --spawn-rate {max(1, number // 2)}"
+        f" --run-time {seconds}s --stop-timeout 10 --host {stage.hub}"
+    )
     places = {"LOAD_BANK_KEY": str(stage.bank_key), "LOAD_ENTERPRISES": str(stage.enterprises)}
-    locust = [
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        str(PROJECT / "loadtests" / "locustfile.py"),
-        *options,
-        *users,
-    ]
+    file = str(PROJECT / "loadtests" / "locustfile.py")
+    locust = [sys.executable, "-m", "locust", "-f", file, *options.split(), *users]
     return subprocess.run(locust, cwd=PROJECT, env=os.environ | places, check=False).returncode
 
 

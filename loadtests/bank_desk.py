@@ -86,7 +86,9 @@ class BankDesk:
         expect("records" not in content, "data in a refusal")
         expected = {REVOKED} if consent.revoking else {USED_UP}
         expect(answer.status == 403 and content["type"] in expected, f"refused: {content['type']}")
-        if not consent.revoking:
+        if was_revoked:
+            self._market.refused_after_revocation += 1
+        elif not consent.revoking:
             consent.state = "used_up"
         return None
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -114,11 +115,16 @@ def _prepare(ground: Ground, jwks: str) -> None:
     province, keys = ground.folder / "province", ground.folder / "jwks.json"
     keys.write_text(jwks)
     numbers = ["--enterprises", str(ENTERPRISES), "--months", str(MONTHS), "--seed", "7", "--dirty", "0"]
-    ground.run("sandbox", "province", "--out", str(province), *numbers)
-    ground.run("gateway", "migrate")
-    for dataset in ("registration", "tax"):
-        ground.run("gateway", "ingest", "--quiet", dataset, str(province / f"{dataset}.csv"))
-    ground.run("gateway", "participant", PARTICIPANT, "--name", "测速银行", "--jwks", str(keys))
+    participant = ["participant", PARTICIPANT, "--name", "测速银行", "--jwks", str(keys)]
+    ingest = ["gateway", "ingest", "--quiet"]
+    with ThreadPoolExecutor() as side:
+        made = side.submit(ground.run, "sandbox", "province", "--out", str(province), *numbers)
+        ground.run("gateway", "migrate")
+        made.result()
+        entered = side.submit(ground.run, *ingest, "registration", str(province / "registration.csv"))
+        ground.run(*ingest, "tax", str(province / "tax.csv"))
+        entered.result()
+    ground.run("gateway", *participant)
     enterprises = json.loads((province / "enterprises.json").read_text())
     complete = [one["uscc"] for one in enterprises if one["complete"]][:CONSENTS]
     assert len(complete) == CONSENTS, "the synthetic province is too small"

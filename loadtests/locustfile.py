@@ -4,6 +4,7 @@ A bank that meets no enterprise of the simulation lets one of its own making app
 has one file its requests. So each scenario also runs alone.
 """
 
+from collections import Counter
 from functools import partial
 from typing import Any
 
@@ -23,6 +24,16 @@ markets: list[Market] = []
 @events.test_start.add_listener  # type: ignore[untyped-decorator]
 def open_shop(environment: Environment, **_: Any) -> None:
     markets[:] = [open_market()]
+
+
+@events.quitting.add_listener  # type: ignore[untyped-decorator]
+def say_what_was_tried(environment: Environment, **_: Any) -> None:
+    states = Counter(consent.state for market in markets for consent in market.consents)
+    refused = sum(market.refused_after_revocation for market in markets)
+    print(
+        f"授权 consents {dict(states)}；撤回后的查询均被拒绝 refused after a revocation: {refused}",
+        flush=True,
+    )
 
 
 class BankUser(User):

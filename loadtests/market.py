@@ -38,6 +38,8 @@ class Market:
     wanting: deque[str] = field(default_factory=deque)
     """those of them that have nothing in their inbox"""
 
+    refused_after_revocation: int = 0
+
     def __post_init__(self) -> None:
         shuffled = random.sample(self.enterprises, len(self.enterprises))
         self._turn: Iterator[Mapping[str, Any]] = itertools.cycle(shuffled)

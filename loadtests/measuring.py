@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import httpx
 
@@ -26,9 +27,20 @@ from loadtests.pgbench import pgbench, version
 from loadtests.processor import Watch, memory_mb
 from loadtests.report import Report, Series
 from loadtests.round_trips import begin_to_count, count_round_trips, load_counter
-from loadtests.wrk import CONNECTIONS, Load, ask_hello, ask_questions
+from loadtests.wrk import Load, ask_hello, ask_questions
 
 RECORDS = {"registration": 1, "tax": MONTHS}
+CONNECTIONS = 64
+CROWD = 256
+"""more connections than pgbench could have: larger batches, less waiting for the disk"""
+HTTP_LOADS: tuple[tuple[str, str, str | None, int], ...] = (
+    ("hello", "FastAPI hello-world", None, CONNECTIONS),
+    ("registration", "问答 registration", "registration", CONNECTIONS),
+    ("tax", "问答 tax", "tax", CONNECTIONS),
+    ("hello_crowd", f"FastAPI hello-world，{CROWD} 个连接", None, CROWD),
+    ("registration_crowd", f"问答 registration，{CROWD} 个连接", "registration", CROWD),
+)
+"""name, title, data set, connections: what takes turns in each round"""
 SAMPLE = 20
 PROOFS_PER_SECOND = 6_000  # more than can be checked
 WARM_UP_SECONDS = 2
@@ -53,7 +65,8 @@ class Measuring:
     answered: int = 0
     """questions that got their data, by the hub or by pgbench"""
     asked_of_hub: int = 0
-    loads: int = 0
+    hung_up: int = 0
+    """connections that wrk closed with a question under way, all loads together"""
 
     def run(self) -> Report:
         started = time.monotonic()
@@ -104,13 +117,13 @@ class Measuring:
     def ask_in_turn(self, ground: Ground, hub: Running, hello: Running) -> None:
         """One round: each load once, close together, so that noise hits all alike."""
         seconds = self.size.seconds
-        self.watched(
-            self.series("hello", "FastAPI hello-world"),
-            {"hello": hello.pid},
-            lambda: ask_hello(hello.url, seconds=seconds),
-        )
-        for dataset in RECORDS:
-            self.ask(ground, hub, self.series(dataset, f"问答 {dataset}"), dataset, seconds)
+        for name, title, dataset, connections in HTTP_LOADS:
+            series = self.series(name, title)
+            if dataset is None:
+                load = partial(ask_hello, hello.url, connections=connections, seconds=seconds)
+                self.watched(series, {"hello": hello.pid}, load)
+            else:
+                self.ask(ground, hub, series, dataset, seconds, connections=connections)
         for dataset, records in RECORDS.items():
             series = self.series(f"pgbench_{dataset}", f"pgbench {dataset}")
             outcome = pgbench(
@@ -144,7 +157,7 @@ class Measuring:
     def look_at_books(self, ground: Ground) -> None:
         """Every answer that came has its record; those under way when wrk hung up may have one as well."""
         books = asyncio.run(read_books(ground.servers.owner_url))
-        unheard, most = books.disclosures - self.answered, self.loads * CONNECTIONS
+        unheard, most = books.disclosures - self.answered, self.hung_up
         self.report.books = {
             **books._asdict(),
             "answers": self.answered,
@@ -188,6 +201,7 @@ class Measuring:
         seconds: int,
         headers: dict[str, str] | None = None,
         proofs: Sequence[str] = (),
+        connections: int = CONNECTIONS,
     ) -> None:
         """One load of questions; without ``headers``, with a fresh token bound to the certificate."""
         headers = headers or self.bank.headers(self.bank.token(hub.url))
@@ -201,13 +215,14 @@ class Measuring:
                 headers,
                 ground.targets,
                 folder=ground.folder,
+                connections=connections,
                 seconds=seconds,
                 proofs=proofs,
             ),
         )
         self.answered += load.completed - load.refused
         self.asked_of_hub += load.completed
-        self.loads += 1
+        self.hung_up += connections
         self.report.check(load.refused == 0, f"{series.title}: {load.refused} answers were not 200")
         self.report.check(load.socket_errors == 0, f"{series.title}: {load.socket_errors} connections broke")
 

@@ -40,14 +40,14 @@ def pgbench(
     seconds: int,
 ) -> Outcome:
     """Run both statements for ``dataset`` (of ``records`` records an enterprise) on the database at ``url``."""
-    script = folder / f"{dataset}.sql"
-    script.write_text(_script(targets, dataset, records))
+    file = folder / f"{dataset}.sql"
+    file.write_text(script(targets, dataset, records))
     address = urlsplit(url)
     options = " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items() if name != "timezone")
     finished = subprocess.run(
         [
             str(_binary()),
-            *("-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds), "-f", str(script)),
+            *("-n", "-M", "prepared", "-c", str(clients), "-j", "2", "-T", str(seconds), "-f", str(file)),
             *("-h", str(address.hostname), "-p", str(address.port), "-U", str(address.username)),
             address.path.lstrip("/"),
         ],
@@ -79,7 +79,8 @@ def _binary() -> Path:
     return Path(package.origin).parent / "pginstall" / "bin" / "pgbench"
 
 
-def _script(targets: Sequence[Target], dataset: str, records: int) -> str:
+def script(targets: Sequence[Target], dataset: str, records: int) -> str:
+    """One call: draw a target, read its records, remember that they were handed over."""
     usccs = "".join(target.uscc for target in targets).encode().hex()
     consents = b"".join(target.consent_id.bytes for target in targets).hex()
     uscc = f"convert_from(substring('\\x{usccs}'::bytea, :target * {USCC_OCTETS} + 1, {USCC_OCTETS}), 'UTF8')"

@@ -10,6 +10,7 @@ import redis
 
 LIBRARY = "pg_stat_statements"
 PROGRAM_ROLE = "hub_app"
+SCRIPTS = {"eval", "evalsha"}
 BY_THE_SCRIPT = {"time", "get", "set"}
 """called inside the rate script, on the server: no round trips"""
 BY_US = {"info", "config|resetstat", "auth", "hello", "client|setinfo", "ping"}
@@ -65,12 +66,12 @@ async def count_round_trips(superuser_url: str, redis_url: str) -> RoundTrips:
     with redis.Redis.from_url(redis_url) as client:
         counted = client.info("commandstats").items()
     commands = {name.removeprefix("cmdstat_"): stats["calls"] for name, stats in counted}
-    others = commands.keys() - BY_THE_SCRIPT - BY_US - {"evalsha"}
+    others = commands.keys() - SCRIPTS - BY_THE_SCRIPT - BY_US
     return RoundTrips(
         answers=sum(row["rows"] for row in remembers),
         read_batches=reads,
         remember_batches=remember_batches,
         other_statements=sum(row["calls"] for row in rows) - reads - remember_batches,
-        rate_batches=commands.get("evalsha", 0),
+        rate_batches=sum(commands.get(name, 0) for name in SCRIPTS),
         other_commands=sum(commands[name] for name in others),
     )

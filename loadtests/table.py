@@ -9,6 +9,7 @@ from loadtests.report import Report, Series
 
 TARGETS = (
     ("registration", "hello", 0.6),
+    ("registration_crowd", "hello_crowd", None),
     ("tax", "hello", None),
     ("registration_dpop", "hello", None),
     ("registration", "pgbench_registration", 1.0),
@@ -110,7 +111,7 @@ def _print_round_trips(counted: dict[str, int]) -> None:
     answers = counted["answers"]
     rows = [("往返 round trips", "批 batches", "每批问数 questions a batch")]
     for name, title in (
-        ("rate_batches", "Redis EVALSHA"),
+        ("rate_batches", "Redis 限速 rate"),
         ("read_batches", "SQL 取数 read"),
         ("remember_batches", "SQL 记账 remember"),
     ):

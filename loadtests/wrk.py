@@ -1,4 +1,4 @@
-"""wrk as the load generator: one thread, 64 connections, its result as numbers."""
+"""wrk as the load generator: one thread, its result as numbers."""
 
 import json
 import subprocess
@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 from loadtests.ground import Target, write_targets
 
 SCRIPT = Path(__file__).parent / "questions.lua"
-CONNECTIONS = 64
 
 
 class Load(NamedTuple):
@@ -29,9 +28,9 @@ class Load(NamedTuple):
         return self.completed / self.seconds
 
 
-def ask_hello(url: str, *, seconds: int) -> Load:
+def ask_hello(url: str, *, connections: int, seconds: int) -> Load:
     """``GET /`` as often as it goes."""
-    return _run(url, seconds, [])
+    return _run(url, connections, seconds, [])
 
 
 def ask_questions(
@@ -41,6 +40,7 @@ def ask_questions(
     targets: Sequence[Target],
     *,
     folder: Path,
+    connections: int,
     seconds: int,
     proofs: Sequence[str] = (),
 ) -> Load:
@@ -54,11 +54,11 @@ def ask_questions(
     if proofs:
         (folder / "proofs").write_text("\n".join(proofs))
         arguments.append(str(folder / "proofs"))
-    return _run(hub, seconds, arguments)
+    return _run(hub, connections, seconds, arguments)
 
 
-def _run(url: str, seconds: int, arguments: Sequence[str]) -> Load:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", str(SCRIPT), url, "--", *arguments]
+def _run(url: str, connections: int, seconds: int, arguments: Sequence[str]) -> Load:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), url, "--", *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
     for line in finished.stdout.splitlines():
         if line.startswith("RESULT "):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -22,7 +23,7 @@ from consent import (
     settle_used_up,
 )
 from core.clock import now
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, Refused
 from gateway.hub import Hub
 from gateway.worker import CHORES, do_chore
 from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE, Consents, signatory_of
@@ -49,6 +50,15 @@ async def test_every_change_is_an_event_with_its_actor(hub: Hub, consents: Conse
         ("approve", "awaiting", "active", "signatory:subject-of-0Y43"),
         ("revoke", "active", "revoked", "signatory:subject-of-0Y43"),
     ]
+
+
+async def test_only_who_may_sign_for_the_enterprise_says_yes(hub: Hub, consents: Consents) -> None:
+    asked = await consents.asked()
+    clerk = replace(signatory_of(ENTERPRISE), role="accountant")
+    with pytest.raises(Refused, match="accountant"):
+        async with hub.database.transaction() as tx:
+            await approve(tx, clerk, asked.consent_id, key=hub.keys["artefacts"], at=now(), **SIGNING)
+    assert [verb for verb, *_ in await events(hub)] == ["submit"]
 
 
 async def test_the_artefact_can_be_checked_offline_with_the_published_keys(

@@ -72,6 +72,23 @@ def test_a_quote_within_a_cell_is_a_character(tmp_path: Path) -> None:
     ]
 
 
+def test_two_stray_quotes_do_not_swallow_the_rows_between_them(tmp_path: Path) -> None:
+    """They look like one cell of several lines; but then it would hold other enterprises' rows."""
+    rows = read(tmp_path, f'"某公司,{USCC},2018-01-06\n{ROW}某公司,{USCC},"2018-01-06\n{ROW}')
+    assert [outcome(row) for row in rows] == [
+        "unreadable_row",
+        ["某公司", USCC, "2018-01-06"],
+        "unreadable_row",
+        ["某公司", USCC, "2018-01-06"],
+    ]
+    merged = read(tmp_path, f'甲公司,{USCC},"2018\n乙公司,{USCC},01"\n{ROW}')
+    assert [outcome(row) for row in merged] == [
+        "unreadable_row",
+        ["乙公司", USCC, '01"'],
+        ["某公司", USCC, "2018-01-06"],
+    ]
+
+
 def test_a_quote_that_never_closes_costs_its_own_line_only(tmp_path: Path) -> None:
     rows = read(tmp_path, '"open,b,c\nd,e,f\ng,"1,036",i\nj,k,l\n')
     assert [(row.line_number, outcome(row)) for row in rows] == [

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import uuid
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.hub import Hub
 from gateway.problems import MEDIA_TYPE
 from tests.conftest import ENTERPRISE, Consents
-from tests.support.bank import Bank
+from tests.support.bank import Bank, b64
 from tests.support.truth import Truth
 
 pytestmark = pytest.mark.usefixtures("stocked")
@@ -67,6 +68,12 @@ async def test_an_unknown_data_set(bank: Bank) -> None:
     assert_problem(answer, 404, "dataset-unknown")
 
 
+@pytest.mark.parametrize("dataset", ["TAX", "纳税", "a-b", "x" * 65])
+async def test_what_cannot_be_the_name_of_a_data_set(bank: Bank, dataset: str) -> None:
+    answer = await bank.post(f"/v1/datasets/{dataset}/queries", GOOD, **{"Idempotency-Key": "k"})
+    assert_problem(answer, 404, "dataset-unknown")
+
+
 @pytest.mark.parametrize("key", [b"", b"a b", b"\xe9", b"x" * 256])
 async def test_an_idempotency_key_that_is_none(bank: Bank, key: bytes) -> None:
     headers = {name.encode(): value.encode() for name, value in (await bank.headers("POST", PATH)).items()}
@@ -78,6 +85,27 @@ async def test_a_question_as_large_as_a_book(bank: Bank) -> None:
     assert_problem(await bank.post(PATH, b" " * 20_000, **{"Idempotency-Key": "k"}), 413, "too-large")
 
 
+@pytest.mark.parametrize("path", ["/v1/consent-requests", "/oauth/token", "/portal/logout"])
+@pytest.mark.parametrize("in_pieces", [False, True])
+async def test_a_body_of_any_size_is_not_taken_into_memory(bank: Bank, path: str, in_pieces: bool) -> None:
+    """Also of strangers: bodies are read before anybody asks who sends them."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(10):
+            yield b"x" * 20_000
+
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    content = pieces() if in_pieces else b"x" * 200_000
+    answer = await bank.http.post(bank.base + path, content=content, headers=headers)
+    assert answer.status_code == 413
+    if not path.startswith("/portal"):
+        assert_problem(answer, 413, "too-large")
+
+
+async def test_usage_before_the_beginning_of_time(bank: Bank) -> None:
+    assert_problem(await bank.get("/v1/usage", to="0001-01-01"), 400, "request-invalid")
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -87,6 +115,7 @@ async def test_a_question_as_large_as_a_book(bank: Bank) -> None:
         ({"datasets": ["tax", "tax"]}, "datasets"),
         ({"term_days": 9999}, "term_days"),
         ({"uses_max": 10_001}, "uses_max"),
+        ({"datasets": ["tax", "gossip"]}, "datasets"),
         ({"message": "a\nb"}, "message"),
         ({"message": "长" * 201}, "message"),
     ],
@@ -100,10 +129,17 @@ async def test_consent_terms_out_of_bounds_are_named(
 
 
 @pytest.mark.parametrize(
-    "changes", [{"term_days": "90"}, {"term_days": 0}, {"datasets": []}, {"surprise": 1}]
+    "changes",
+    [{"term_days": "90"}, {"term_days": 0}, {"datasets": []}, {"datasets": ["TAX"]}, {"surprise": 1}],
 )
 async def test_a_consent_request_of_the_wrong_shape(bank: Bank, changes: dict[str, object]) -> None:
     assert_problem(await bank.request_consent(ENTERPRISE, **changes), 400, "request-invalid")
+
+
+async def test_half_a_character_in_a_consent_request(bank: Bank) -> None:
+    body = b'{"uscc":"%s","purpose":"credit_review","datasets":["\\ud800"],"term_days":9,"uses_max":1}'
+    answer = await bank.post("/v1/consent-requests", body % ENTERPRISE.encode())
+    assert_problem(answer, 400, "request-invalid")
 
 
 async def test_a_repeated_consent_request_finds_the_same_one(bank: Bank, truth: Truth) -> None:
@@ -183,13 +219,39 @@ async def test_the_token_of_another_key(bank: Bank, other_bank: Bank) -> None:
         {"jti": None},
         {"jti": "short"},
         {"iat": "now"},
+        {"iat": str(int(time.time()))},
+        {"iat": 10**400},
         {"typ": "jwt"},
+        {"jwk": {"kty": "EC", "crv": "P-256", "x": "A" * 1000, "y": "A" * 43}},
     ],
 )
 async def test_a_proof_that_does_not_fit(bank: Bank, changes: dict[str, object]) -> None:
     headers = await bank.headers("POST", PATH, **changes)
     answer = await bank.http.post(bank.base + PATH, json=GOOD, headers={**headers, "Idempotency-Key": "k"})
     assert_problem(answer, 401, "proof-invalid")
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("DPoP", "proof-invalid"),
+        ("Authorization", "token-invalid"),
+        ("X-SSL-Client-Cert", "certificate-of-another"),
+    ],
+)
+async def test_whoever_shows_two_papers_shows_none(bank: Bank, name: str, slug: str) -> None:
+    """RFC 9449 §4.3, check 1; and a proxy that adds its certificate header must not have left a forged one."""
+    headers = [*(await bank.headers("POST", PATH)).items(), ("X-SSL-Client-Cert", "x")]
+    twice = [*headers, (name, dict(headers)[name])]
+    assert_problem(await bank.http.post(bank.base + PATH, json=GOOD, headers=twice), 401, slug)
+
+
+async def test_a_token_bound_to_a_key_is_no_bearer_token(bank: Bank) -> None:
+    """RFC 9449 §7.2."""
+    headers = await bank.headers("POST", PATH)
+    headers["Authorization"] = headers["Authorization"].replace("DPoP", "Bearer")
+    answer = await bank.http.post(bank.base + PATH, json=GOOD, headers={**headers, "Idempotency-Key": "k"})
+    assert_problem(answer, 401, "proof-missing")
 
 
 async def test_a_proof_may_be_eight_seconds_ahead(bank: Bank, consents: Consents) -> None:
@@ -232,9 +294,11 @@ async def test_a_certificate_bound_token_without_its_certificate(bank: Bank, hub
         ({"aud": "https://elsewhere.example"}, "invalid_client"),
         ({"aud": ["http://a.example", "http://b.example"]}, "invalid_client"),
         ({"sub": "nobody", "iss": "nobody"}, "invalid_client"),
+        ({"sub": "no\0body", "iss": "no\0body"}, "invalid_client"),
         ({"iss": "somebody-else"}, "invalid_client"),
         ({"exp": int(time.time()) - 10}, "invalid_client"),
         ({"exp": int(time.time()) + 3600}, "invalid_client"),
+        ({"exp": 10**400}, "invalid_client"),
         ({"jti": None}, "invalid_client"),
     ],
 )
@@ -244,6 +308,13 @@ async def test_a_client_assertion_that_does_not_fit(
     answer = await bank.ask_token(assertion=bank.assertion(**changes))
     assert (answer.status_code, answer.json()["error"]) == (401, error)
     assert "no-store" in answer.headers["cache-control"]
+
+
+async def test_a_client_assertion_as_deep_as_a_well(bank: Bank) -> None:
+    """Nobody's: it is read to learn whose it claims to be."""
+    payload = b64(b'{"sub":' + b"[" * 5000 + b"]" * 5000 + b"}")
+    answer = await bank.ask_token(assertion=f"e30.{payload}.AAAA")
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
 async def test_a_client_assertion_works_once(bank: Bank) -> None:

@@ -63,6 +63,7 @@ class Bank:
         token: str | None = None,
         key: ec.EllipticCurvePrivateKey | None = None,
         typ: str = "dpop+jwt",
+        jwk: dict[str, str] | None = None,
         **changes: Any,
     ) -> str:
         key = key or self.key
@@ -70,7 +71,7 @@ class Bank:
         if token is not None:
             claims["ath"] = b64(hashlib.sha256(token.encode()).digest())
         claims = {name: value for name, value in {**claims, **changes}.items() if value is not None}
-        return jwt.encode(claims, key, algorithm="ES256", headers={"typ": typ, "jwk": public_jwk(key)})
+        return jwt.encode(claims, key, algorithm="ES256", headers={"typ": typ, "jwk": jwk or public_jwk(key)})
 
     async def ask_token(self, *, proof: str | None = None, assertion: str | None = None) -> httpx.Response:
         url = f"{self.base}/oauth/token"

@@ -1,0 +1,119 @@
+"""The two statements of the ledger against each other, and what is settled when a later round meets a lock."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from core.clock import now
+from core.errors import Unavailable
+from core.identifiers import new_id
+from gateway.hub import Hub, on_database
+from ledger import Entry, Remembered, recall, remember
+from ledger.remember import Connection
+from tests.conftest import ENTERPRISE, Consents, DatabaseUrls
+from tests.support.truth import Truth
+
+pytestmark = pytest.mark.usefixtures("bank")
+
+
+def entry(consent_id: UUID, key: str) -> Entry:
+    return Entry(
+        decision_id=new_id(),
+        at=now(),
+        participant_id="test-bank",
+        uscc=ENTERPRISE,
+        dataset="tax",
+        purpose="credit_review",
+        mode="collected",
+        consent_id=consent_id,
+        idempotency_key=key,
+        question_digest=b"d" * 32,
+        forbidden=None,
+        view_id="view",
+        record_ids="{1}",
+        price_fen=50,
+        salt=b"s" * 16,
+        answer_digest=b"a" * 32,
+        request_id="r",
+    )
+
+
+@pytest.fixture
+async def holder(database_urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of somebody else, to hold locks with."""
+    connection = await asyncpg.connect(database_urls.owner)
+    yield connection
+    await connection.close()
+
+
+async def test_retries_and_new_questions_do_not_deadlock(hub: Hub, consents: Consents) -> None:
+    """Both lock consents; retries come in any order."""
+    consent_ids = sorted([await consents.active(uses_max=1000) for _ in range(20)])
+    keys = [("test-bank", f"key-{number}") for number in range(20)]
+    async with hub.database.hot.acquire() as one, hub.database.hot.acquire() as other:
+        await remember(one, [entry(i, key) for i, (_, key) in zip(consent_ids, keys, strict=True)])
+
+        async def ask_again() -> None:
+            for _ in range(60):
+                assert None not in await recall(one, keys[::-1])
+
+        async def ask_anew() -> None:
+            for _ in range(60):
+                await remember(other, [entry(consent_id, uuid4().hex) for consent_id in consent_ids])
+
+        await asyncio.gather(ask_again(), ask_anew())
+
+
+async def test_what_a_first_round_settled_stands_when_the_second_meets_a_lock(
+    hub: Hub,
+    consents: Consents,
+    truth: Truth,
+    holder: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last use is asked for twice in one batch, and the consent is locked between the two rounds."""
+    consent_id = await consents.active(uses_max=1)
+    rounds = 0
+
+    async def remember_with_a_lock_between(
+        connection: Connection, entries: Sequence[Entry]
+    ) -> Sequence[Remembered | Unavailable]:
+        nonlocal rounds
+        rounds += 1
+        if rounds == 2:
+            await holder.execute("BEGIN")
+            await holder.execute("SELECT FROM consents WHERE consent_id = $1 FOR UPDATE", consent_id)
+        return await remember(connection, entries)
+
+    monkeypatch.setattr(sys.modules["ledger.remember"], "remember", remember_with_a_lock_between)
+    perform = on_database(hub.database.hot, remember_with_a_lock_between)
+    unknown, first, second = await perform(
+        [entry(uuid4(), "0"), entry(consent_id, "1"), entry(consent_id, "2")]
+    )
+    await holder.execute("ROLLBACK")
+
+    assert unknown == Remembered("refused", "consent_unknown")
+    assert first == Remembered("disclosed", None)
+    assert isinstance(second, Unavailable)
+    assert sorted(row.outcome for row in await truth.disclosures()) == ["disclosed", "refused"]
+    assert (await truth.usage())[:3] == (1, 0, 1)
+    assert await perform([entry(consent_id, "2")]) == [Remembered("refused", "consent_used_up")]
+
+
+async def test_commits_are_durable_whatever_the_role_is_set_to(
+    hub: Hub, database_urls: DatabaseUrls, holder: asyncpg.Connection
+) -> None:
+    """A role may change its own defaults: the program asks for what it promises."""
+    name = await holder.fetchval("SELECT current_database()")
+    await holder.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
+    app = await asyncpg.connect(database_urls.app)
+    assert await app.fetchval("SHOW synchronous_commit") == "off"
+    await app.close()
+    for _ in range(3):
+        async with hub.database.hot.acquire() as connection:
+            assert await connection.fetchval("SHOW synchronous_commit") == "on"
+            connection.terminate()
