@@ -57,4 +57,6 @@ def configure_log(*, form: str, level: str) -> None:
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # it would write addresses and paths per call
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Asked to debug, these write tokens, headers and addresses.
+    for name in ("authlib", "httpcore", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)

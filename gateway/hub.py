@@ -111,7 +111,7 @@ def on_database(
 
     async def perform(asks: Sequence[Ask]) -> Sequence[Reply | Exception]:
         try:
-            async with pool.acquire(timeout=5) as connection:
+            async with pool.acquire() as connection:
                 try:
                     return await statement(connection, asks)
                 except AWAY:

@@ -1,7 +1,9 @@
 """The two statements of the ledger against each other, and what is settled when a later round meets a lock."""
 
 import asyncio
+import random
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID, uuid4
 
@@ -9,12 +11,14 @@ import asyncpg
 import pytest
 
 from core.clock import now
+from core.database import HOT_SETTINGS, SERVER_SETTINGS
 from core.errors import Unavailable
 from core.identifiers import new_id
 from gateway.hub import Hub, on_database
 from ledger import Entry, Remembered, recall, remember
 from ledger.remember import Connection
 from tests.conftest import ENTERPRISE, Consents, DatabaseUrls
+from tests.support.bank import Bank
 from tests.support.truth import Truth
 
 pytestmark = pytest.mark.usefixtures("bank")
@@ -48,6 +52,40 @@ async def holder(database_urls: DatabaseUrls) -> AsyncIterator[asyncpg.Connectio
     connection = await asyncpg.connect(database_urls.owner)
     yield connection
     await connection.close()
+
+
+async def test_many_processes_at_once_spend_and_count_exactly(
+    bank: Bank, hub: Hub, consents: Consents, truth: Truth, database_urls: DatabaseUrls
+) -> None:
+    """Eight backends, few consents, few keys: each batch waits for others and works on rows changed meanwhile."""
+    uses = {await consents.active(uses_max=most): most for most in (1, 2, 5, 40, 400)}
+    outcomes: Counter[str] = Counter()
+
+    async def process(number: int) -> None:
+        chance = random.Random(number)
+        connection = await asyncpg.connect(database_urls.app, server_settings=SERVER_SETTINGS | HOT_SETTINGS)
+        for _ in range(40):
+            batch = [
+                entry(chance.choice([*uses]), f"key-{chance.randint(0, 800)}")
+                for _ in range(chance.randint(1, 40))
+            ]
+            batch += chance.choices(batch, k=chance.randint(0, 3))
+            batch = [one._replace(decision_id=new_id()) for one in batch]
+            for outcome in await remember(connection, batch):
+                assert isinstance(outcome, Remembered)
+                outcomes[outcome.outcome] += 1
+        await connection.close()
+
+    await asyncio.gather(*(process(number) for number in range(8)))
+    rows = await truth.disclosures()
+    disclosed = Counter(row.consent_id for row in rows if row.outcome == "disclosed")
+    refused = {row.consent_id for row in rows if row.outcome == "refused"}
+    for consent_id, most in uses.items():
+        assert await truth.uses_spent(consent_id) == disclosed[consent_id] <= most
+        assert consent_id not in refused or disclosed[consent_id] == most
+    assert await truth.count("answered_questions") == disclosed.total() == outcomes["disclosed"]
+    assert (await truth.usage())[:3] == (outcomes["disclosed"], 0, outcomes["refused"])
+    assert (await truth.usage()).price_fen == 50 * outcomes["disclosed"]
 
 
 async def test_retries_and_new_questions_do_not_deadlock(hub: Hub, consents: Consents) -> None:
