@@ -30,7 +30,7 @@ from loadtests.round_trips import begin_to_count, count_round_trips, load_counte
 from loadtests.wrk import Load, ask_hello, ask_questions
 
 RECORDS = {"registration": 1, "tax": MONTHS}
-CONNECTIONS = 64
+CONNECTIONS = 192
 CROWD = 256
 """more connections than pgbench could have: larger batches, less waiting for the disk"""
 HTTP_LOADS: tuple[tuple[str, str, str | None, int], ...] = (
