@@ -140,7 +140,7 @@ class Catalogue:
             "sharing_class": contract.sharing_class,
             "modes": contract.modes,
             "key": contract.key,
-            "part": contract.part or None,
+            "part": contract.part,
             "period": contract.period,
             "refresh_days": contract.refresh_days,
             "retention_months": contract.retention_months,
@@ -353,6 +353,7 @@ _RAW_SCHEMAS: dict[str, dict[str, Any]] = {
     "boolean": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},
     "month": {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"},
+    "year": {"type": "integer"},
     "decimal": {"type": "string", "pattern": "^-?[0-9]+(\\.[0-9]+)?$"},
 }
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from core.errors import InvalidInput
 from core.identifiers import HALF_WIDTH, USCC, InvalidUSCC, organisation_code_is_valid, parse_uscc
 from datasets.amounts import UncleanError, parse_amount, shown
-from datasets.contract import Contract, Field, FieldType, Source, normalised_header
+from datasets.contract import PART_SEPARATOR, Contract, Field, FieldType, Source, normalised_header
 
 Stored = str | int | bool | None
 
@@ -113,7 +113,8 @@ class RowCleaner:
                 self._plain.append((field.name, column, _converter(field, source, delivered)))
         used = {self._key_column, *(column for _, column, _ in chosen if column is not None)}
         self.ignored_columns = tuple(name for column, name in enumerate(header) if column not in used)
-        self._part_as_of = _end_of_month if _is_month(contract) else date.fromisoformat
+        ordering = contract.field_by_name[contract.part[0]].type if contract.part else "date"
+        self._as_of_ordering = _AS_OF_PART.get(ordering, date.fromisoformat)
 
     def clean(self, cells: Sequence[str]) -> CleanRow | list[Fault]:
         """The record, or all faults of the row, the key's first."""
@@ -151,8 +152,9 @@ class RowCleaner:
             return False
 
     def _finished(self, uscc: USCC, body: dict[str, Stored]) -> CleanRow:
-        part = str(body[self._contract.part]) if self._contract.part else ""
-        as_of = self._part_as_of(part) if self._contract.as_of == "part" else self._delivered
+        values = [str(body[name]) for name in self._contract.part]
+        as_of = self._as_of_ordering(values[0]) if self._contract.as_of == "part" else self._delivered
+        part = PART_SEPARATOR.join(values)
         return CleanRow(uscc, part, body, as_of)
 
     def _wrong_width(self, cells: Sequence[str]) -> Fault:
@@ -486,6 +488,21 @@ def _month_reader(field: Field, source: Source, delivered: date) -> Convert:
     return read
 
 
+_YEAR = re.compile(r"([0-9]{4})(?:\.0+|年度?)?")
+
+
+def _year_reader(field: Field, source: Source, delivered: date) -> Convert:
+    def read(text: str) -> Stored:
+        match = _YEAR.fullmatch(text.translate(HALF_WIDTH).strip())
+        if match is None or match[1] == "0000":
+            raise UncleanError("date_unreadable", f"年份“{shown(text)}”无法识别，请写成 2026")
+        year = int(match[1])
+        found = None if year == _SENTINEL_YEAR else date(year, 1, 1)
+        return year if _checked_day(field, found, delivered) else None
+
+    return read
+
+
 def _checked_day(field: Field, day: date | None, delivered: date) -> date | None:
     if day is None:
         if field.required:
@@ -504,8 +521,11 @@ def _end_of_month(part: str) -> date:
     return date(year, month, monthrange(year, month)[1])
 
 
-def _is_month(contract: Contract) -> bool:
-    return bool(contract.part) and contract.field_by_name[contract.part].type == "month"
+def _end_of_year(year: str) -> date:
+    return date(int(year), 12, 31)
+
+
+_AS_OF_PART: dict[FieldType, Callable[[str], date]] = {"month": _end_of_month, "year": _end_of_year}
 
 
 _READERS: dict[FieldType, Callable[[Field, Source, date], Convert]] = {
@@ -513,6 +533,7 @@ _READERS: dict[FieldType, Callable[[Field, Source, date], Convert]] = {
     "code": _code_reader,
     "date": _date_reader,
     "month": _month_reader,
+    "year": _year_reader,
     "money": _money_reader,
     "integer": _integer_reader,
     "decimal": _decimal_reader,

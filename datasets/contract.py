@@ -3,7 +3,7 @@
 A contract that contradicts itself stops the start with a `ContractError` that names file, field and reason.
 Stored forms, all exact in JSON: money in integer fen (one hundredth of the currency's main unit, for every
 currency; the field's name ends in ``_fen``), dates as ``2026-11-22``, months as ``2026-11``, decimals as
-text.
+text, years as whole numbers.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ from datasets.bands import BandTable, band_table
 from datasets.masks import MASKS
 
 ViewKind = Literal["raw", "masked", "banded", "derived", "verify"]
-FieldType = Literal["text", "code", "date", "month", "money", "integer", "decimal", "boolean"]
+FieldType = Literal["text", "code", "date", "month", "year", "money", "integer", "decimal", "boolean"]
 SharingClass = Literal["open", "consented", "withheld"]
-Mode = Literal["collected", "live", "verify"]
+Mode = Literal["collected", "live", "verify", "derived"]
 Period = Literal["event", "day", "month", "quarter", "year"]
 
 VIEWS_OF_LEVEL: dict[int, frozenset[ViewKind]] = {
@@ -44,6 +44,14 @@ UNITS: dict[str, int] = {"分": 1, "元": 100, "千元": 100_000, "万元": 1_00
 
 UNIT_IN_TEXT = "in_text"
 """For a source column that writes the unit into each cell: 1,036.2000(万元人民币)."""
+
+KeyKind = Literal["name", "registration_number", "organisation_code", "taxpayer_number"]
+"""By what a source may know an enterprise other than by its USCC; resolved through the registrations."""
+
+PART_SEPARATOR = "\x1f"
+"""Between the values of a part of several fields; cleaning leaves no such character in a value."""
+PART_CHARACTERS_MAX = 600
+"""of all fields of a part together: it must fit into an index entry (2,700 octets)"""
 
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _DATASET_ID = re.compile(r"[a-z][a-z0-9_]{1,40}")
@@ -98,6 +106,7 @@ class Field(_Strict, frozen=True):
     not_future: bool = False
     currency_field: str = ""
     currency_default: str = ""
+    description: str = ""
 
     @property
     def aliases(self) -> tuple[Source, ...]:
@@ -106,8 +115,21 @@ class Field(_Strict, frozen=True):
         return (Source(name=self.name, unit="分" if self.type == "money" else ""), *named)
 
 
+class LiveSpec(_Strict, frozen=True):
+    """How the owner is asked at call time. A copy younger than ``fresh_minutes`` is given without asking again."""
+
+    owner: str
+    fresh_minutes: int
+    timeout_seconds: int = 5
+
+
 class Contract(_Strict, frozen=True, dict=True):
-    """One data set (信息项目). ``part`` names the field that tells several records of one enterprise apart."""
+    """One data set (信息项目).
+
+    ``part`` names the fields that tell several records of one enterprise apart, the one that orders them first;
+    records are given from the greatest part down. ``other_keys``: source columns by which an enterprise can be
+    found where the row has no USCC.
+    """
 
     id: str
     version: int
@@ -120,7 +142,7 @@ class Contract(_Strict, frozen=True, dict=True):
     modes: tuple[Mode, ...]
     key: str
     key_sources: tuple[str, ...]
-    part: str
+    part: tuple[str, ...]
     records_max: int
     period: Period
     refresh_days: int
@@ -128,6 +150,8 @@ class Contract(_Strict, frozen=True, dict=True):
     price_fen: int
     as_of: Literal["delivery", "part"]
     fields: tuple[Field, ...]
+    other_keys: dict[KeyKind, tuple[str, ...]] = {}
+    live: LiveSpec | None = None
     bands: dict[str, BandSpec] = {}
     file: str = ""
     digest: str = ""
@@ -187,7 +211,8 @@ def _field_from(name: str, table: object, file: str) -> Field:
 
 
 def _check_contract(contract: Contract) -> None:
-    part = contract.field_by_name.get(contract.part)
+    strangers = [name for name in contract.part if name not in contract.field_by_name]
+    part = [contract.field_by_name[name] for name in contract.part if name not in strangers]
     complaints = {
         "id must be a lower-case identifier": not _DATASET_ID.fullmatch(contract.id),
         "the file must be named after its id": contract.file != f"{contract.id}.toml",
@@ -198,10 +223,18 @@ def _check_contract(contract: Contract) -> None:
         "records_max must be 1 to 1000": not 1 <= contract.records_max <= 1000,
         "a data set without part has one record per enterprise: records_max must be 1": not contract.part
         and contract.records_max != 1,
-        f"part names no field: {contract.part}": bool(contract.part) and part is None,
-        "the field named by part must be required": part is not None and not part.required,
-        "as_of = 'part' needs a part of type month or date": contract.as_of == "part"
-        and (part is None or part.type not in ("month", "date")),
+        f"part names no field: {', '.join(strangers)}": bool(strangers),
+        "part names a field twice": len(set(contract.part)) < len(contract.part),
+        "a field named by part must be required": not all(field.required for field in part),
+        f"the fields of part may have {PART_CHARACTERS_MAX} characters together": sum(
+            field.max_length for field in part if field.type == "text"
+        )
+        > PART_CHARACTERS_MAX,
+        "as_of = 'part' needs a part that begins with a month, date or year": contract.as_of == "part"
+        and (not part or part[0].type not in ("month", "date", "year")),
+        "mode live and the table [live] go together": ("live" in contract.modes) != (contract.live is not None),
+        "live: fresh_minutes and timeout_seconds must not be negative": contract.live is not None
+        and (contract.live.fresh_minutes < 0 or not 1 <= contract.live.timeout_seconds <= 30),
         "price_fen must not be negative": contract.price_fen < 0,
         "refresh_days and retention_months must be positive": min(
             contract.refresh_days, contract.retention_months
@@ -266,7 +299,7 @@ def _complaints_about_values(field: Field) -> dict[str, bool]:
         "allowed, synonyms are for codes": field.type != "code" and bool(field.allowed or field.synonyms),
         "a synonym leads to a value that is not allowed": not set(field.synonyms.values())
         <= set(field.allowed),
-        "earliest, not_future are for dates and months": field.type not in ("date", "month")
+        "earliest, not_future are for dates, months and years": field.type not in ("date", "month", "year")
         and (field.earliest is not None or field.not_future),
         "max_length must be positive": field.max_length < 1,
     }
@@ -297,10 +330,15 @@ def _compiles(pattern: str) -> bool:
 
 def _check_aliases(contract: Contract) -> None:
     taken = {normalised_header(name): contract.key for name in (contract.key, *contract.key_sources)}
+    for kind, names in contract.other_keys.items():
+        for name in names:
+            if taken.setdefault(normalised_header(name), kind) != kind:
+                raise ContractError(contract.file, None, f"other_keys: {name!r} is named twice")
     for field in contract.fields:
         for source in field.aliases:
             header = normalised_header(source.name)
-            if taken.setdefault(header, field.name) != field.name:
+            # A column that finds the enterprise may be a field as well: the name, say.
+            if taken.setdefault(header, field.name) not in (field.name, *contract.other_keys):
                 raise ContractError(
                     contract.file, field.name, f"source {source.name!r} already means field {taken[header]}"
                 )

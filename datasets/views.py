@@ -23,8 +23,14 @@ Record = Mapping[str, Any]
 
 WithheldReason = Literal["no_rule", "rule_refuses", "field_allows_none", "dataset_withheld"]
 
-SHOWN_IN_RECORDS: frozenset[ViewKind] = frozenset({"raw", "masked", "banded"})
-"""The views in which a record's own field can leave; ``derived`` and ``verify`` answer other questions."""
+_AS_RECORDS: frozenset[ViewKind] = frozenset({"raw", "masked", "banded"})
+VIEWS_OF_MODE: dict[Mode, frozenset[ViewKind]] = {
+    "collected": _AS_RECORDS,
+    "live": _AS_RECORDS,
+    "derived": frozenset({"derived"}),
+    "verify": frozenset({"verify"}),
+}
+"""The views in which a field can leave in each mode: a record's own value, a figure made of many, a yes or no."""
 
 REASONS_WHY_WITHHELD: dict[WithheldReason, tuple[str, str]] = {
     "no_rule": ("没有规则允许提供", "no rule lets it out"),
@@ -140,7 +146,7 @@ def compile_view(
 
 def _decide(contract: Contract, field: Field, rule_set: RuleSet, cell: Cell) -> FieldDecision:
     rule = rule_set.rule_for(cell)
-    view, withheld = _view_or_reason(contract, field, rule)
+    view, withheld = _view_or_reason(contract, field, rule, cell.mode)
     because, because_en = (rule.because, rule.because_en) if rule else REASONS_WHY_WITHHELD["no_rule"]
     if withheld in ("field_allows_none", "dataset_withheld"):
         because, because_en = REASONS_WHY_WITHHELD[withheld]
@@ -150,7 +156,7 @@ def _decide(contract: Contract, field: Field, rule_set: RuleSet, cell: Cell) -> 
 
 
 def _view_or_reason(
-    contract: Contract, field: Field, rule: Rule | None
+    contract: Contract, field: Field, rule: Rule | None, mode: Mode
 ) -> tuple[ViewKind | None, WithheldReason | None]:
     if contract.sharing_class == "withheld":
         return None, "dataset_withheld"
@@ -159,7 +165,7 @@ def _view_or_reason(
     if not rule.views:
         return None, "rule_refuses"
     for view in rule.views:
-        if view in field.views and view in SHOWN_IN_RECORDS:
+        if view in field.views and view in VIEWS_OF_MODE[mode]:
             return view, None
     return None, "field_allows_none"
 

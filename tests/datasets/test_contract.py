@@ -26,8 +26,8 @@ def registration() -> dict[str, Any]:
 def test_the_real_contracts_load(catalogue: Catalogue) -> None:
     assert set(catalogue.contracts) == {"registration", "tax"}
     assert catalogue.contracts["tax"].records_max == 24
-    assert catalogue.contracts["tax"].part == "period"
-    assert catalogue.contracts["registration"].part == ""
+    assert catalogue.contracts["tax"].part == ("period",)
+    assert catalogue.contracts["registration"].part == ()
 
 
 def test_no_field_may_be_shown_in_more_ways_than_its_level_permits(catalogue: Catalogue) -> None:
@@ -47,14 +47,14 @@ CONTRADICTIONS: list[tuple[str, Change, str | None, str]] = [
     ("unknown mode", lambda c: c.update(modes=["pigeon"]), None, "pigeon"),
     ("no mode", lambda c: c.update(modes=[]), None, "modes is empty"),
     ("other key", lambda c: c.update(key="name"), None, "key must be 'uscc'"),
-    ("part names no field", lambda c: c.update(part="month"), None, "part names no field"),
+    ("part names no field", lambda c: c.update(part=["month"]), None, "part names no field"),
     (
         "part is not required",
         lambda c: c["fields"]["period"].update(required=False),
         None,
         "must be required",
     ),
-    ("as_of needs a part", lambda c: c.update(part="", records_max=1), None, "needs a part"),
+    ("as_of needs a part", lambda c: c.update(part=[], records_max=1), None, "needs a part"),
     ("too many records", lambda c: c.update(records_max=5000), None, "records_max"),
     ("negative price", lambda c: c.update(price_fen=-1), None, "price_fen"),
     ("no fields", lambda c: c.update(fields={}), None, "no [fields"),
