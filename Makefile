@@ -18,7 +18,7 @@ apt_or_say = if $(root_with_apt) && $(APT) update -qq && $(APT) install -y -qq -
 	>/dev/null; then :; else echo "缺少 $(1)：$(2)。请由管理员安装。/ $(1) not installed: $(3)." >&2; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev assets demo test check bench load lock clean browser wrk
+.PHONY: help setup setup-dev assets demo test check reference bench load lock clean browser wrk
 .DELETE_ON_ERROR:
 
 help: ## 列出所有命令 / list the targets
@@ -41,6 +41,9 @@ check: setup-dev ## 静态检查 / ruff, mypy, import-linter
 	@.venv/bin/ruff format --check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
+
+reference: setup ## 生成信息项目参考 / docs/datasets.md, made anew from the contracts and rules
+	@$(PY) -m gateway reference > docs/datasets.md
 
 bench: setup-dev assets wrk ## 性能测量 / the benchmark, in numbers for this machine
 	@$(PY) -m loadtests.bench

@@ -11,6 +11,7 @@ from consent.models import metadata
 from consent.participants import (
     Client,
     check_jwks,
+    classes_of,
     find_client,
     names_of,
     register_client,
@@ -43,6 +44,7 @@ __all__ = [
     "artefact_of",
     "check_jwks",
     "check_terms",
+    "classes_of",
     "events_of",
     "file_request",
     "find_client",

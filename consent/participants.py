@@ -98,3 +98,13 @@ async def names_of(tx: AsyncConnection, participant_ids: Iterable[str]) -> dict[
         )
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def classes_of(tx: AsyncConnection, participant_ids: Iterable[str]) -> dict[str, str]:
+    """``bank`` or ``platform``, as registered now."""
+    rows = await tx.execute(
+        select(participants.c.participant_id, participants.c.participant_class).where(
+            participants.c.participant_id.in_(set(participant_ids))
+        )
+    )
+    return {row[0]: row[1] for row in rows}

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from core.errors import Unavailable
 
 APP_ROLE = "hub_app"
-APPEND_ONLY = ("disclosures", "consent_events", "consent_artefacts")
+APPEND_ONLY = ("disclosures", "consent_events", "consent_artefacts", "probes")
 
 SERVER_SETTINGS = {
     "role": APP_ROLE,

@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from core.errors import Unavailable
+
 Ask = TypeVar("Ask")
 Reply = TypeVar("Reply")
 
@@ -17,6 +19,7 @@ class GroupOperation(Generic[Ask, Reply]):
     """``perform`` gets the asks of one batch and returns as many replies, in order.
 
     A reply that is an exception is raised to its asker only; an exception raised by ``perform`` reaches all.
+    More than ``waiting_max`` asks do not queue: whoever comes then is told at once, with `Unavailable`.
     """
 
     def __init__(
@@ -25,16 +28,34 @@ class GroupOperation(Generic[Ask, Reply]):
         *,
         batches_max: int = 2,
         batch_size_max: int = 128,
+        waiting_max: int = 10_000,
     ) -> None:
         self._perform = perform
         self._batches_max = batches_max
         self._batch_size_max = batch_size_max
+        self._waiting_max = waiting_max
         self._waiting: deque[tuple[Ask, asyncio.Future[Reply]]] = deque()
         self._under_way = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._start_is_due = False
 
     async def ask(self, ask: Ask) -> Reply:
+        return await self._queue(ask)
+
+    async def ask_all(self, asks: Sequence[Ask]) -> list[Reply]:
+        """Several asks that travel together, as far as they fit into one batch; replies in order."""
+        futures = [self._queue(ask) for ask in asks]
+        try:
+            return [await future for future in futures]
+        finally:
+            for future in futures:
+                # One failed and its error was raised: the others' are not for anybody.
+                if not future.cancel() and not future.cancelled():
+                    future.exception()
+
+    def _queue(self, ask: Ask) -> "asyncio.Future[Reply]":
+        if len(self._waiting) >= self._waiting_max:
+            raise Unavailable("too_busy", "too many questions are waiting")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Reply] = loop.create_future()
         self._waiting.append((ask, future))
@@ -42,7 +63,7 @@ class GroupOperation(Generic[Ask, Reply]):
             self._start_is_due = True
             # Not at once: whoever arrived in the same turn of the loop comes along.
             loop.call_soon(self._start)
-        return await future
+        return future
 
     def _start(self) -> None:
         self._start_is_due = False

@@ -1,13 +1,41 @@
 """Settings: every one works when absent, each is read from ``HUB_<NAME>`` in the environment."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PostgresDsn, RedisDsn, TypeAdapter, field_validator, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PostgresDsn,
+    RedisDsn,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 POSTGRES_URL = TypeAdapter(PostgresDsn)
 REDIS_URL = TypeAdapter(RedisDsn)
+HTTP_URL = TypeAdapter(AnyHttpUrl)
+
+
+class OwnerSettings(BaseModel):
+    """How the owner of live data sets is reached: its exchange, who we are there, and its service per data set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    url: str
+    requester: str = Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")
+    key_file: Path
+    services: dict[str, Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]]
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        HTTP_URL.validate_python(url)
+        return url
 
 
 class Settings(BaseSettings):
@@ -39,6 +67,8 @@ class Settings(BaseSettings):
 
     government_login_issuer: str = Field("http://127.0.0.1:8001", description="OpenID Connect issuer")
     government_login_client_id: str = "xinyi-hub"
+
+    owners: dict[str, OwnerSettings] = Field({}, description="owners that are asked at call time, as JSON")
 
     rate_per_second: float = Field(500, gt=0, description="questions per participant and data set, sustained")
     rate_burst: int = Field(1000, ge=1, description="questions that may come at once on top")

@@ -58,6 +58,7 @@ _UNIT_CURRENCY_FIRST = re.compile(
 
 
 _TEXT_MAX = 60
+_PROSE_MAX = 500
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _DIGIT = re.compile(r"[0-9]")
 
@@ -66,9 +67,11 @@ def parse_amount(text: str, unit: str) -> Amount:
     """``unit`` is the column's: one of `UNITS`, or `UNIT_IN_TEXT` where each cell must name its own.
 
     A unit in the text wins over the column's. Fractions of a fen are rounded half up (sources carry
-    floating-point dust). Raises `UncleanError`.
+    floating-point dust). A sentence is read where it names exactly one amount: 罚款2000元. Raises `UncleanError`.
     """
     if len(text) > _TEXT_MAX:
+        if len(text) <= _PROSE_MAX and (amount := _amount_in_prose(text)) is not None:
+            return amount
         raise UncleanError("amount_unreadable", f"金额“{shown(text)}”太长，无法识别，请只填数字")
     if unit != UNIT_IN_TEXT and _PLAIN_NUMBER.fullmatch(text):
         return Amount(_fen(text, UNITS[unit]), None)
@@ -89,6 +92,8 @@ def _fen(number: str, fen_per_unit: int) -> int:
 def _parse_long_form(text: str, unit: str) -> Amount:
     match = _AMOUNT.fullmatch(text.translate(HALF_WIDTH).replace("￥", "¥").strip())
     if match is None or not _DIGIT.search(match["number"]):
+        if (amount := _amount_in_prose(text)) is not None:
+            return amount
         raise UncleanError("amount_unreadable", f"金额“{shown(text)}”无法识别，请只填数字，例如 1036.20")
     if match["exponent"]:
         raise UncleanError(
@@ -116,6 +121,39 @@ def _unit_and_currency(in_text: str | None, of_column: str) -> tuple[int, str | 
     else:
         raise UncleanError("unknown_unit", f"不认识的金额单位“{shown(unit)}”，请用 元 或 万元，外币写明币种")
     return _SCALES[scale], _CURRENCIES[currency] if currency else None
+
+
+_AMOUNT_IN_PROSE = re.compile(
+    rf"""(?<![0-9.,+-])
+    (?P<number>[0-9]{{1,3}}(?:,[0-9]{{3}})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?)
+    \s*(?P<unit>(?:百万|百|千|万|亿)?
+        (?:(?:元|圆)(?:{"|".join(sorted(_CURRENCIES, key=len, reverse=True))})?
+        |{"|".join(sorted(_CURRENCIES, key=len, reverse=True))}))""",
+    re.VERBOSE,
+)
+# What makes an amount in a sentence uncertain: ranges, bounds, rates, sums, waivers, a second amount in words.
+_UNCERTAIN = re.compile(
+    r"以上|以下|以内|不足|不超|超过|逾|大约|(?<!违)约(?!定)|余元|多元|左右|至|到|[0-9万千元]\s*[-~～—－]|每|倍|%|％|/|合计|共计|分别|各"
+    rf"|免|减|不予|{'|'.join(word for word, code in _CURRENCIES.items() if code != 'CNY')}|[零〇一二三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟萬]{1,20}[元圆]"
+)
+_FIGURE_WITH_SCALE = re.compile(r"[0-9]\s*(?:百万|百|千|万|亿)")
+
+
+def _amount_in_prose(text: str) -> Amount | None:
+    """The one amount that a sentence names; None if it names none. Raises `UncleanError` for several or unsure.
+
+    Other figures in it (a year, an article of law) have no unit of money and are left alone.
+    """
+    half_width = text.translate(HALF_WIDTH)
+    found = list(_AMOUNT_IN_PROSE.finditer(half_width))
+    if not found:
+        return None
+    rest = _AMOUNT_IN_PROSE.sub(" ", half_width)
+    if len(found) > 1 or _UNCERTAIN.search(rest) or _FIGURE_WITH_SCALE.search(rest):
+        hint = f"“{shown(text)}”里的金额不止一个，或带有范围、比例等说法，请在金额列只填一个数"
+        raise UncleanError("several_amounts", hint)
+    fen_per_unit, currency = _unit_and_currency(found[0]["unit"], "元")
+    return Amount(_fen(found[0]["number"].replace(",", ""), fen_per_unit), currency)
 
 
 def shown(text: str) -> str:

@@ -6,16 +6,26 @@ never repaired by guessing; a fault names a reason, the field and, in Chinese, w
 
 import re
 from calendar import monthrange
-from collections.abc import Callable, Sequence
-from datetime import date
-from decimal import Decimal
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
+from core.clock import china_day
 from core.errors import InvalidInput
 from core.identifiers import HALF_WIDTH, USCC, InvalidUSCC, organisation_code_is_valid, parse_uscc
 from datasets.amounts import UncleanError, parse_amount, shown
-from datasets.contract import PART_SEPARATOR, Contract, Field, FieldType, Source, normalised_header
+from datasets.contract import (
+    PART_SEPARATOR,
+    Contract,
+    Field,
+    FieldType,
+    KeyKind,
+    Source,
+    normalised_header,
+)
 
 Stored = str | int | bool | None
 
@@ -28,17 +38,29 @@ REASONS: dict[str, str] = {
     "uscc_length": "统一社会信用代码位数不对",
     "uscc_alphabet": "统一社会信用代码含有不可用字符",
     "uscc_check_digit": "统一社会信用代码校验位不符",
+    "masked_key": "企业标识被遮盖",
+    "other_key_unreadable": "企业标识无法识别",
+    "key_conflict": "企业标识自相矛盾",
+    "enterprise_not_found": "登记库中没有这家企业",
+    "enterprise_ambiguous": "登记库中不止一家企业相符",
     "required_missing": "必填项为空",
     "undecodable": "含有无法解码的字符",
     "too_long": "内容过长",
     "pattern_mismatch": "格式不符",
     "not_in_code_list": "不在代码表内",
+    "scientific_notation": "内容成了科学计数法",
+    "formula_text": "以公式形式书写",
+    "formula_cell": "单元格是公式",
+    "spreadsheet_error": "单元格是错误值",
+    "merged_cell": "单元格被合并",
+    "nested_value": "一格内有多个值",
     "boolean_unreadable": "是否值无法识别",
     "number_unreadable": "数字无法识别",
     "amount_unreadable": "金额无法识别",
     "amount_scientific_notation": "金额成了科学计数法",
     "ambiguous_unit": "金额单位不明",
     "unknown_unit": "金额单位不认识",
+    "several_amounts": "金额不止一个或不确定",
     "unexpected_currency": "币种不应出现",
     "currency_conflict": "币种自相矛盾",
     "below_minimum": "小于允许的最小值",
@@ -53,7 +75,10 @@ REASONS: dict[str, str] = {
     "unreadable_row": "读不出各列",
     "nul_byte": "含有空字符",
     "row_too_long": "单行过长",
+    "not_quarantined": "更正文件里的行号没有对应的疑问数据",
     "conflicting_duplicate": "同一文件内主键重复且内容不同",
+    "older_than_stored": "比已入库的数据旧",
+    "correction_line": "更正行没有原行号",
 }
 """Every reason for which a row can be quarantined, and its short name for people."""
 
@@ -74,12 +99,17 @@ class Fault(NamedTuple):
 
 
 class CleanRow(NamedTuple):
-    """A record in the stored form; ``body`` has every field of the contract, in its order."""
+    """A record in the stored form; ``body`` has every field of the contract, in its order.
 
-    uscc: USCC
+    ``uscc`` is None where the row has none but names its enterprise otherwise: ``known_by`` then has at least one
+    kind of key with its `key_value`, to be resolved through the registrations.
+    """
+
+    uscc: USCC | None
     part: str
     body: dict[str, Stored]
     as_of: date
+    known_by: tuple[tuple[KeyKind, str], ...] = ()
 
 
 class DeliveryRefused(InvalidInput):
@@ -90,15 +120,23 @@ Convert = Callable[[str], Stored]
 
 
 class RowCleaner:
-    """Made once per file from its header; `clean` never raises."""
+    """Made once per file from its header; `clean` never raises. Can be pickled, for another process to clean.
+
+    ``present_fields``: those for which the file has a column at all; of the others it says nothing.
+    ``ignored_columns``: those that mean nothing to the contract.
+    """
 
     def __init__(self, contract: Contract, header: Sequence[str], delivered: date) -> None:
         """``delivered``: the day for which the owner drew the data. Raises `DeliveryRefused`."""
         columns = _columns_by_header(header)
+        self._made_from = (contract, list(header), delivered)
         self._contract = contract
         self._delivered = delivered
         self._width = len(header)
         self._key_column = _key_column(contract, columns)
+        self._other_keys = _other_key_columns(contract, columns)
+        if self._key_column is None and not self._other_keys:
+            raise _missing_key(contract, columns)
         chosen = [(field, *_column_of(field, columns)) for field in contract.fields]
         _refuse_missing_columns(chosen)
         self._empty_body: dict[str, Stored] = dict.fromkeys(contract.field_by_name)
@@ -111,10 +149,14 @@ class RowCleaner:
                 self._money_with_currency.append((field, column, source.unit))
             else:
                 self._plain.append((field.name, column, _converter(field, source, delivered)))
-        used = {self._key_column, *(column for _, column, _ in chosen if column is not None)}
+        self.present_fields = _present_fields(chosen)
+        used = {self._key_column, *self._other_keys.values(), *(column for _, column, _ in chosen)}
         self.ignored_columns = tuple(name for column, name in enumerate(header) if column not in used)
         ordering = contract.field_by_name[contract.part[0]].type if contract.part else "date"
         self._as_of_ordering = _AS_OF_PART.get(ordering, date.fromisoformat)
+
+    def __reduce__(self) -> tuple[type["RowCleaner"], tuple[Contract, list[str], date]]:
+        return RowCleaner, self._made_from
 
     def clean(self, cells: Sequence[str]) -> CleanRow | list[Fault]:
         """The record, or all faults of the row, the key's first."""
@@ -122,9 +164,9 @@ class RowCleaner:
             return [self._wrong_width(cells)]
         faults: list[Fault] = []
         body = self._empty_body.copy()
-        uscc = None
+        who: _Identity = (None, ())
         try:
-            uscc = clean_key(cells[self._key_column])
+            who = self._identify(cells)
         except UncleanError as problem:
             if not any(map(str.strip, cells)):
                 return [Fault("empty_row", None, "整行没有内容，请删除")]
@@ -139,23 +181,35 @@ class RowCleaner:
                 _put_amount(body, field, cells[column], unit)
             except UncleanError as problem:
                 faults.append(Fault(problem.reason, field.name, problem.hint))
-        if faults or uscc is None:
-            return faults
-        return self._finished(uscc, body)
+        return faults or self._finished(who, body)
 
     def is_row(self, line: str) -> bool:
         """Whether a line is a row by itself: as many cells as the header, at least, and a key in its place."""
         cells = line.split(",")
+        if len(cells) < self._width:
+            return False
+        if self._key_column is None:
+            # A name can be anything; that many commas within one cell of a table this wide are not likely.
+            return self._width > 2
         try:
-            return len(cells) >= self._width and bool(clean_key(cells[self._key_column]))
+            return bool(clean_key(cells[self._key_column]))
         except UncleanError:
             return False
 
-    def _finished(self, uscc: USCC, body: dict[str, Stored]) -> CleanRow:
+    def _identify(self, cells: Sequence[str]) -> "_Identity":
+        """Whose row it is. A code that is written but wrong is never replaced by another key."""
+        if self._key_column is not None:
+            try:
+                return clean_key(cells[self._key_column]), ()
+            except UncleanError as problem:
+                if problem.reason != "key_missing" or not self._other_keys:
+                    raise
+        return _identified_otherwise((kind, cells[column]) for kind, column in self._other_keys.items())
+
+    def _finished(self, who: "_Identity", body: dict[str, Stored]) -> CleanRow:
         values = [str(body[name]) for name in self._contract.part]
         as_of = self._as_of_ordering(values[0]) if self._contract.as_of == "part" else self._delivered
-        part = PART_SEPARATOR.join(values)
-        return CleanRow(uscc, part, body, as_of)
+        return CleanRow(who[0], PART_SEPARATOR.join(values), body, as_of, who[1])
 
     def _wrong_width(self, cells: Sequence[str]) -> Fault:
         more = "多半是内容里有逗号而没有加引号" if len(cells) > self._width else "多半是漏了列或行被截断"
@@ -166,27 +220,66 @@ class RowCleaner:
 # -------------------------------------------------------------------------------------------------
 
 
+COLUMNS_MAX = 2_000
+
+
 def _columns_by_header(header: Sequence[str]) -> dict[str, int]:
+    if len(header) > COLUMNS_MAX:
+        raise DeliveryRefused("too_many_columns", f"表头有 {len(header)} 列，最多 {COLUMNS_MAX} 列")
     names = [normalised_header(name) for name in header]
-    twice = sorted({shown(name) for name in names if name and names.count(name) > 1})
+    twice = sorted(shown(name) for name, times in Counter(names).items() if name and times > 1)
     if twice:
         raise DeliveryRefused("duplicate_header", f"表头有重复的列：{'、'.join(twice)}；请每列只用一个名称")
     return {name: column for column, name in enumerate(names) if name}
 
 
-def _key_column(contract: Contract, columns: dict[str, int]) -> int:
-    aliases = [normalised_header(name) for name in (contract.key, *contract.key_sources)]
+def _key_column(contract: Contract, columns: dict[str, int]) -> int | None:
+    aliases = {normalised_header(name): None for name in (contract.key, *contract.key_sources)}
     found = [name for name in aliases if name in columns]
     if len(found) > 1:
         raise DeliveryRefused("duplicate_header", f"表头里有多列都是统一社会信用代码：{'、'.join(found)}")
-    if not found:
-        seen = "、".join(shown(name) for name in list(columns)[:12]) or "（空）"
-        raise DeliveryRefused(
-            "missing_key_column",
-            f"表头没有统一社会信用代码列（可用列名：{'、'.join(contract.key_sources)}）。"
-            f"读到的列：{seen}。请核对首行是否为表头、分隔符是否为英文逗号、编码是否为 UTF-8 或 GB18030",
-        )
-    return columns[found[0]]
+    return columns[found[0]] if found else None
+
+
+_KEY_TITLES: dict[KeyKind, str] = {
+    "organisation_code": "组织机构代码",
+    "taxpayer_number": "纳税人识别号",
+    "registration_number": "工商注册号",
+    "name": "企业名称",
+}
+
+
+def _other_key_columns(contract: Contract, columns: dict[str, int]) -> dict[KeyKind, int]:
+    chosen: dict[KeyKind, int] = {}
+    for kind, names in contract.other_keys.items():
+        found = {columns[name] for name in map(normalised_header, names) if name in columns}
+        if len(found) > 1:
+            raise DeliveryRefused("duplicate_header", f"表头里有多列都是{_KEY_TITLES[kind]}；请只留一列")
+        if found:
+            chosen[kind] = found.pop()
+    return chosen
+
+
+def _missing_key(contract: Contract, columns: dict[str, int]) -> DeliveryRefused:
+    seen = "、".join(shown(name) for name in list(columns)[:12]) or "（空）"
+    otherwise = "".join(
+        f"，或{_KEY_TITLES[kind]}列（{'、'.join(names)}）" for kind, names in contract.other_keys.items()
+    )
+    return DeliveryRefused(
+        "missing_key_column",
+        f"表头没有统一社会信用代码列（可用列名：{'、'.join(contract.key_sources)}）{otherwise}。"
+        f"读到的列：{seen}。请核对首行是否为表头、分隔符是否为英文逗号、编码是否为 UTF-8 或 GB18030",
+    )
+
+
+_Chosen = tuple[Field, int | None, Source | None]
+
+
+def _present_fields(chosen: Sequence[_Chosen]) -> tuple[str, ...]:
+    """An amount brings its currency with it, in its own cell or as the contract's default."""
+    present = {field.name for field, column, _ in chosen if column is not None}
+    present |= {field.currency_field for field, _, _ in chosen if field.name in present}
+    return tuple(field.name for field, _, _ in chosen if field.name in present)
 
 
 def _column_of(field: Field, columns: dict[str, int]) -> tuple[int | None, Source | None]:
@@ -201,7 +294,7 @@ def _column_of(field: Field, columns: dict[str, int]) -> tuple[int | None, Sourc
     return found[0] if found else (None, None)
 
 
-def _refuse_missing_columns(chosen: Sequence[tuple[Field, int | None, Source | None]]) -> None:
+def _refuse_missing_columns(chosen: Sequence[_Chosen]) -> None:
     missing = [field for field, column, _ in chosen if field.required and column is None]
     if missing:
         needs = "；".join(
@@ -224,6 +317,8 @@ def clean_key(cell: str) -> USCC:
     try:
         return parse_uscc(cell)
     except InvalidUSCC as error:
+        if (inner := _written_as_text(cell)) is not None:
+            return clean_key(inner)
         text = cell.translate(HALF_WIDTH).strip().upper()
         if text in NULL_WORDS:
             raise UncleanError("key_missing", "没有填写统一社会信用代码，请补上") from None
@@ -241,6 +336,64 @@ def clean_key(cell: str) -> USCC:
         raise UncleanError(error.reason, str(error)) from None
 
 
+_Identity = tuple[USCC | None, tuple[tuple[KeyKind, str], ...]]
+_OTHER_KEY_FORMS: dict[KeyKind, re.Pattern[str]] = {
+    "name": re.compile(r".{2,200}", re.DOTALL),
+    "registration_number": re.compile(r"[0-9A-Z]{6,20}|.?企[^0-9]{1,10}第?[0-9]+号?"),
+    "organisation_code": _ORGANISATION_CODE,
+    "taxpayer_number": re.compile(r"[0-9A-Z]{15,20}"),
+}
+_BLANKS_OR_HYPHENS = re.compile(r"[\s-]+")
+
+
+def key_value(kind: KeyKind, text: str) -> str:
+    """A key as it is compared, here and in the registrations: half-width, upper case, without blanks; a number
+    without hyphens too.
+    """
+    half_width = text.translate(HALF_WIDTH).upper()
+    return (_BLANKS if kind == "name" else _BLANKS_OR_HYPHENS).sub("", half_width)
+
+
+def clean_other_key(kind: KeyKind, cell: str) -> USCC | str | None:
+    """The comparable form, the USCC itself where it stands in place of the number, None for nothing.
+
+    Raises `UncleanError`.
+    """
+    text = clean_text(_written_as_text(cell) or cell)
+    if text in NULL_WORDS or text.upper() in NULL_WORDS:
+        return None
+    title, value = _KEY_TITLES[kind], key_value(kind, text)
+    if "*" in value:
+        raise UncleanError("masked_key", f"{title}被遮盖，请提供完整内容或统一社会信用代码")
+    if "+" in value and _SCIENTIFIC.fullmatch(value):
+        raise UncleanError("scientific_notation", f"{title}成了科学计数法，已丢位；请把该列设为文本后重新导出")
+    if kind != "name" and (uscc := _uscc_or_none(value)):
+        return uscc
+    right = _OTHER_KEY_FORMS[kind].fullmatch(value) is not None
+    if not right or (kind == "organisation_code" and not organisation_code_is_valid(value)):
+        raise UncleanError(
+            "other_key_unreadable", f"{title}“{shown(text)}”不对，请核对，或改填统一社会信用代码"
+        )
+    return value
+
+
+def _uscc_or_none(value: str) -> USCC | None:
+    try:
+        return parse_uscc(value)
+    except InvalidUSCC:
+        return None
+
+
+def _identified_otherwise(cells: Iterable[tuple[KeyKind, str]]) -> _Identity:
+    found = [(kind, value) for kind, cell in cells if (value := clean_other_key(kind, cell)) is not None]
+    if not found:
+        raise UncleanError("key_missing", "没有填写统一社会信用代码，也没有其他企业标识，请补上")
+    codes = {code for kind, value in found if kind != "name" and (code := _uscc_or_none(value))}
+    if len(codes) > 1:
+        raise UncleanError("key_conflict", "几列企业标识指向不同的统一社会信用代码，请核对")
+    return (codes.pop(), ()) if codes else (None, tuple(found))
+
+
 # --- one cell → one stored value
 # --------------------------------------------------------------------------------
 
@@ -252,7 +405,12 @@ def _converter(field: Field, source: Source, delivered: date) -> Convert:
 
     def convert(cell: str) -> Stored:
         text = cell.strip()
-        value = None if text in NULL_WORDS else read(text)
+        try:
+            value = None if text in NULL_WORDS else read(text)
+        except UncleanError:
+            if (inner := _written_as_text(text)) is None:
+                raise
+            return convert(inner)
         if value is None and required:
             raise UncleanError("required_missing", f"“{title}”必须填写")
         return value
@@ -260,9 +418,19 @@ def _converter(field: Field, source: Source, delivered: date) -> Convert:
     return convert
 
 
-# Control and invisible characters, odd blanks, halves of broken characters, full-width digits and letters.
+_WRITTEN_AS_TEXT = re.compile(r'="((?:[^"=]|"")*)"')
+
+
+def _written_as_text(cell: str) -> str | None:
+    """What programs write as ``="0123"`` so that a spreadsheet leaves it alone; None for anything else."""
+    match = _WRITTEN_AS_TEXT.fullmatch(cell.strip())
+    return match[1].replace('""', '"') if match else None
+
+
+# Control and invisible characters, odd blanks, halves of broken characters, full-width digits and letters, and the
+# sign with which formulas begin.
 _ODD = re.compile(
-    "[\x00-\x1f\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff0-\ufffd０-９Ａ-Ｚａ-ｚ\ud800-\udfff]"
+    "[=\x00-\x1f\x7f-\xa0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff0-\ufffd０-９Ａ-Ｚａ-ｚ\ud800-\udfff]"
 )
 _BROKEN = re.compile("[\ud800-\udfff\ufffd]")
 _INVISIBLE = re.compile(
@@ -282,8 +450,10 @@ def clean_text(text: str) -> str:
         return text.strip()
     if _BROKEN.search(text):
         raise UncleanError("undecodable", "含有无法解码的字符（编码转换时损坏），请用 UTF-8 重新导出")
-    visible = _INVISIBLE.sub("", text.translate(_FULL_WIDTH_WORDS))
-    return _BLANKS.sub(" ", visible).strip()
+    visible = _BLANKS.sub(" ", _INVISIBLE.sub("", text.translate(_FULL_WIDTH_WORDS))).strip()
+    if visible.startswith("="):
+        raise UncleanError("formula_text", "内容以“=”开头，像是公式；公式不会被计算，请改填其值")
+    return visible
 
 
 def _text_reader(field: Field, source: Source, delivered: date) -> Convert:
@@ -294,6 +464,10 @@ def _text_reader(field: Field, source: Source, delivered: date) -> Convert:
         value = clean_text(text)
         if len(value) > limit:
             raise UncleanError("too_long", f"“{title}”有 {len(value)} 字，最多 {limit} 字")
+        if "+" in value and _SCIENTIFIC.fullmatch(value.upper()):
+            raise UncleanError(
+                "scientific_notation", f"“{title}”成了科学计数法，已丢位；请把该列设为文本后重新导出"
+            )
         if pattern is not None and value and not pattern.fullmatch(value := value.upper()):
             raise UncleanError("pattern_mismatch", f"“{title}”格式不符，请核对")
         # What was only invisible characters, or a null word behind them, is nothing.
@@ -330,6 +504,7 @@ def _money_reader(field: Field, source: Source, delivered: date) -> Convert:
 def _put_amount(body: dict[str, Stored], field: Field, cell: str, unit: str) -> None:
     """An amount and its currency, which stands in the same cell, in a column of its own, or nowhere."""
     text = cell.strip()
+    text = _written_as_text(text) or text
     if text in NULL_WORDS:
         # A currency without an amount says nothing.
         body[field.currency_field] = None
@@ -349,8 +524,11 @@ def _put_amount(body: dict[str, Stored], field: Field, cell: str, unit: str) -> 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,18})(?:\.[0-9]{0,18})?")
 
 
-def _number(field: Field, text: str) -> Decimal:
+def _number(field: Field, text: str, unit: str) -> Decimal:
+    """``unit``: the column's, which a cell may repeat behind its figure."""
     half_width = text.translate(HALF_WIDTH).strip()
+    if unit:
+        half_width = half_width.removesuffix(unit.translate(HALF_WIDTH)).rstrip()
     if len(half_width) > 40 or not _NUMBER.fullmatch(half_width):
         raise UncleanError("number_unreadable", f"“{field.title}”的值“{shown(text)}”不是数字")
     return Decimal(half_width.replace(",", ""))
@@ -358,7 +536,7 @@ def _number(field: Field, text: str) -> Decimal:
 
 def _integer_reader(field: Field, source: Source, delivered: date) -> Convert:
     def read(text: str) -> Stored:
-        number = _number(field, text)
+        number = _number(field, text, field.unit)
         if number != number.to_integral_value():
             raise UncleanError("number_unreadable", f"“{field.title}”应为整数")
         return within_limits(field, int(number), 1)
@@ -366,9 +544,14 @@ def _integer_reader(field: Field, source: Source, delivered: date) -> Convert:
     return read
 
 
+_EXACT = Context(prec=60)
+
+
 def _decimal_reader(field: Field, source: Source, delivered: date) -> Convert:
+    unit, factor = (source.unit, 10_000) if source.unit else (field.unit, 1)
+
     def read(text: str) -> Stored:
-        number = _number(field, text)
+        number = _EXACT.multiply(_number(field, text, unit), factor)
         within_limits(field, number, 1)
         plain = f"{number:f}"
         plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
@@ -413,29 +596,49 @@ def within_limits(field: Field, stored: Number, stored_per_unit: int) -> Number:
 # ------------------------------------------------------------------------------------------------------
 
 _DATE = re.compile(
-    r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日?|([0-9]{2})([0-9]{2}))"
+    r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日?|([0-9]{2})([0-9]{2})(?:[0-9]{6})?)"
     r"(?:[ T]?[0-9]{1,2}:[0-9]{1,2}(?::[0-9]{1,2}(?:\.[0-9]+)?)?)?"
 )
 _MONTH = re.compile(r"([0-9]{4})(?:[-/.]?([0-9]{2})|[-/.]([0-9])|年([0-9]{1,2})月)")
 _SENTINEL_DATES = frozenset({date(2099, 12, 31), date(1900, 1, 1), date(1899, 12, 31), date(1, 1, 1)})
 _SENTINEL_YEAR = 9999
+_SENTINEL_WORDS = frozenset({
+    "长期", "长期有效", "永久", "永久有效", "无期限", "无固定期限", "0000-00-00", "00000000", "1900-01-00", "1900/1/0",
+})  # fmt: skip
+"""No end, MySQL's nought, a spreadsheet's nought."""
+_WITH_ZONE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})"
+)
 _DATE_TEXT_MAX = 40
 
 
 @lru_cache(maxsize=16_384)
 def _parse_short_date(text: str) -> date | None:
     """None for a sentinel: a date that stands for "no date" (9999-9-9, 1900-01-01 …). Raises `UncleanError`."""
-    match = _DATE.fullmatch(text.translate(HALF_WIDTH).strip())
+    half_width = text.translate(HALF_WIDTH).strip()
+    match = _DATE.fullmatch(half_width)
     if match is None:
+        if half_width in _SENTINEL_WORDS:
+            return None
+        if _WITH_ZONE.fullmatch(half_width):
+            return _china_day_of(half_width)
         raise UncleanError("date_unreadable", f"日期“{shown(text)}”无法识别，请写成 2018-01-06")
     year, month, day = (int(part) for part in match.group(1, 3, 4, 5, 6, 7, 8) if part is not None)
-    if year == _SENTINEL_YEAR:
+    if year == _SENTINEL_YEAR or half_width in _SENTINEL_WORDS:
         return None
     try:
         found = date(year, month, day)
     except ValueError:
         raise UncleanError("date_impossible", f"没有“{shown(text)}”这一天，请核对") from None
     return None if found in _SENTINEL_DATES else found
+
+
+def _china_day_of(moment: str) -> date:
+    """An instant that names its zone lies on a day of China's."""
+    try:
+        return china_day(datetime.fromisoformat(moment))
+    except (ValueError, OverflowError):
+        raise UncleanError("date_impossible", f"没有“{shown(moment)}”这一刻，请核对") from None
 
 
 def parse_date(text: str) -> date | None:

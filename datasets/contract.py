@@ -45,6 +45,15 @@ UNITS: dict[str, int] = {"分": 1, "元": 100, "千元": 100_000, "万元": 1_00
 UNIT_IN_TEXT = "in_text"
 """For a source column that writes the unit into each cell: 1,036.2000(万元人民币)."""
 
+ComputeKind = Literal[
+    "count", "exists", "holds", "distinct", "sum", "mean", "min", "max", "latest", "ratio", "change", "share",
+    "largest_share", "variation", "trend", "since_latest", "since_earliest", "until_latest", "longest_gap",
+    "missing", "consecutive",
+]  # fmt: skip
+"""How an indicator is made of records; what each kind means: `datasets.indicators.KINDS`."""
+
+TEN_THOUSAND = "万"
+
 KeyKind = Literal["name", "registration_number", "organisation_code", "taxpayer_number"]
 """By what a source may know an enterprise other than by its USCC; resolved through the registrations."""
 
@@ -52,6 +61,13 @@ PART_SEPARATOR = "\x1f"
 """Between the values of a part of several fields; cleaning leaves no such character in a value."""
 PART_CHARACTERS_MAX = 600
 """of all fields of a part together: it must fit into an index entry (2,700 octets)"""
+
+CATEGORIES = (
+    "企业登记注册", "企业主要人员", "行政许可", "行政处罚", "司法判决及执行", "严重失信主体名单", "荣誉表彰", "政策支持",
+    "纳税", "社会保险费", "住房公积金", "进出口", "水费", "电费", "燃气费", "不动产", "知识产权", "科技研发", "资质",
+    "车辆", "信用评价", "环境信用", "企业自愿填报", "综合指标",
+)  # fmt: skip
+"""Of the working list of what is shared (not the official annex), and of what is computed from it."""
 
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _DATASET_ID = re.compile(r"[a-z][a-z0-9_]{1,40}")
@@ -81,6 +97,53 @@ class BandSpec(_Strict, frozen=True):
     edges: tuple[int, ...]
 
 
+class Condition(_Strict, frozen=True, rename={"among": "in", "not_among": "not_in", "state": "is"}):
+    """What a record must be to take part in an indicator: one test of one field.
+
+    ``in``: the value is one of these; ``not_in``: it is none of these, or nothing; ``begins``: the text begins
+    with one of these; ``is``: given, empty, positive, yes, no, current (a date that is empty or not past) or past.
+    """
+
+    field: str
+    among: tuple[str, ...] = ()
+    not_among: tuple[str, ...] = ()
+    begins: tuple[str, ...] = ()
+    state: Literal["", "given", "empty", "positive", "yes", "no", "current", "past"] = ""
+
+
+class Compute(_Strict, frozen=True):
+    """How an indicator is computed from the records of one data set.
+
+    ``of`` the figure (several fields: their sum), ``over`` what it is divided by, ``at`` the date, month or year
+    that places a record in time (the first part field unless told), ``months`` the window back from the day of the
+    question (0: all that is stored), ``compare`` how many months before lies the window compared with (that
+    window's length unless told). ``at_least``: with fewer figures in the window the indicator is null.
+    ``places`` after the decimal point; ``band``: give the range, not the figure. ``absent`` "zero": who has no
+    record in a list that was delivered is not on it.
+    """
+
+    dataset: str
+    kind: ComputeKind
+    of: str | tuple[str, ...] = ()
+    over: str | tuple[str, ...] = ()
+    at: str = ""
+    where: tuple[Condition, ...] = ()
+    months: int = 0
+    compare: int = 0
+    at_least: int = 1
+    places: int = 2
+    band: str = ""
+    absent: Literal["null", "zero"] = "null"
+
+    @property
+    def figure(self) -> tuple[str, ...]:
+        return (self.of,) if isinstance(self.of, str) else self.of
+
+    @property
+    def divisor(self) -> tuple[str, ...]:
+        return (self.over,) if isinstance(self.over, str) else self.over
+
+
 class Field(_Strict, frozen=True):
     """One data item (数据项). ``minimum``/``maximum`` are in ``unit``; ``example`` is in the stored form."""
 
@@ -107,6 +170,7 @@ class Field(_Strict, frozen=True):
     currency_field: str = ""
     currency_default: str = ""
     description: str = ""
+    compute: Compute | None = None
 
     @property
     def aliases(self) -> tuple[Source, ...]:
@@ -166,8 +230,12 @@ class Contract(_Strict, frozen=True, dict=True):
         return {field.name: self.band_table_of(field) for field in self.fields if field.band}
 
     def band_table_of(self, field: Field) -> BandTable:
-        spec = self.bands[field.band]
-        return band_table(field.band, spec.unit, spec.edges, 100 if field.type == "money" else 1)
+        return self.band_table_named(field.band, 100 if field.type == "money" else 1)
+
+    def band_table_named(self, name: str, stored_per_unit: int) -> BandTable:
+        """Raises ValueError for edges that are not positive and rising."""
+        spec = self.bands[name]
+        return band_table(name, spec.unit, spec.edges, stored_per_unit)
 
 
 def load_contract(path: Path) -> Contract:
@@ -187,6 +255,8 @@ def contract_from(data: dict[str, Any], *, file: str, digest: str = "") -> Contr
     if not isinstance(tables, dict) or not tables:
         raise ContractError(file, None, "has no [fields.…] tables")
     fields = tuple(_field_from(name, table, file) for name, table in tables.items())
+    bands = data.get("bands", {})
+    fields = tuple(_with_band_labels(field, bands, file) for field in fields)
     rest = {key: value for key, value in data.items() if key not in ("fields", "file", "digest")}
     try:
         contract = msgspec.convert(rest | {"fields": fields, "file": file, "digest": digest}, Contract)
@@ -210,12 +280,28 @@ def _field_from(name: str, table: object, file: str) -> Field:
         raise ContractError(file, name, str(error)) from error
 
 
+def _with_band_labels(field: Field, bands: object, file: str) -> Field:
+    """An indicator given as a band is a code, whose allowed values are the labels of the band."""
+    if field.compute is None or not field.compute.band:
+        return field
+    name = field.compute.band
+    try:
+        spec = msgspec.convert(bands[name] if isinstance(bands, dict) else None, BandSpec)
+        labels = band_table(name, spec.unit, spec.edges, 1).labels
+    except (KeyError, ValueError) as error:  # msgspec.ValidationError is a ValueError
+        raise ContractError(
+            file, field.name, f"compute.band {name!r} is not defined under [bands]"
+        ) from error
+    return msgspec.structs.replace(field, allowed=labels)
+
+
 def _check_contract(contract: Contract) -> None:
     strangers = [name for name in contract.part if name not in contract.field_by_name]
     part = [contract.field_by_name[name] for name in contract.part if name not in strangers]
     complaints = {
         "id must be a lower-case identifier": not _DATASET_ID.fullmatch(contract.id),
         "the file must be named after its id": contract.file != f"{contract.id}.toml",
+        f"category is none of {'、'.join(CATEGORIES)}": contract.category not in CATEGORIES,
         "version starts at 1": contract.version < 1,
         "key must be 'uscc' (other keys are resolved at the intake)": contract.key != "uscc",
         "the key is not among the fields: who asks states it": contract.key in contract.field_by_name,
@@ -232,7 +318,10 @@ def _check_contract(contract: Contract) -> None:
         > PART_CHARACTERS_MAX,
         "as_of = 'part' needs a part that begins with a month, date or year": contract.as_of == "part"
         and (not part or part[0].type not in ("month", "date", "year")),
-        "mode live and the table [live] go together": ("live" in contract.modes) != (contract.live is not None),
+        "mode derived goes alone: its fields are computed, not delivered": "derived" in contract.modes
+        and contract.modes != ("derived",),
+        "mode live and the table [live] go together": ("live" in contract.modes)
+        != (contract.live is not None),
         "live: fresh_minutes and timeout_seconds must not be negative": contract.live is not None
         and (contract.live.fresh_minutes < 0 or not 1 <= contract.live.timeout_seconds <= 30),
         "price_fen must not be negative": contract.price_fen < 0,
@@ -251,6 +340,7 @@ def _check_field(contract: Contract, field: Field) -> None:
         **_complaints_about_views(contract, field),
         **_complaints_about_values(field),
         **_complaints_about_currency(contract, field),
+        **_complaints_about_compute(contract, field),
     }
     for complaint, broken in complaints.items():
         if broken:
@@ -289,7 +379,7 @@ def _complaints_about_values(field: Field) -> dict[str, bool]:
         != field.name.endswith("_fen"),
         "money needs unit 元": money and field.unit != "元",
         f"a source has an unknown unit: {', '.join(sorted(source_units))}": not source_units
-        <= ({"", *UNITS, UNIT_IN_TEXT} if money else {""}),
+        <= ({"", *UNITS, UNIT_IN_TEXT} if money else _units_of_quantity(field)),
         "every money source must state its unit": money and "" in source_units,
         "minimum and maximum are for numbers": not numeric and (field.minimum, field.maximum) != (None, None),
         "minimum is above maximum": None not in (field.minimum, field.maximum)
@@ -305,6 +395,11 @@ def _complaints_about_values(field: Field) -> dict[str, bool]:
     }
 
 
+def _units_of_quantity(field: Field) -> set[str]:
+    """A source may give a quantity in ten thousands of its unit: 万千瓦时."""
+    return {"", TEN_THOUSAND + field.unit} if field.type == "decimal" and field.unit else {""}
+
+
 def _complaints_about_currency(contract: Contract, field: Field) -> dict[str, bool]:
     companion = contract.field_by_name.get(field.currency_field)
     return {
@@ -317,6 +412,26 @@ def _complaints_about_currency(contract: Contract, field: Field) -> dict[str, bo
         != bool(field.currency_default),
         "currency_default is not an allowed value of currency_field": companion is not None
         and field.currency_default not in companion.allowed,
+    }
+
+
+def _complaints_about_compute(contract: Contract, field: Field) -> dict[str, bool]:
+    derived = "derived" in contract.modes
+    compute = field.compute
+    return {
+        "says nothing about how to compute it": derived and compute is None,
+        "is computed: only a data set of mode derived may do so": not derived and compute is not None,
+        "a computed field has the view derived and no other": derived and field.views != ("derived",),
+        "a computed field is not delivered: it has no sources and is not required": derived
+        and (bool(field.sources) or field.required),
+        "an indicator needs its definition as description": derived and not field.description,
+        "an indicator given as a band is of type code": compute is not None
+        and bool(compute.band)
+        and field.type != "code",
+        "months, compare, at_least and places must not be negative, places at most 6": compute is not None
+        and (
+            min(compute.months, compute.compare, compute.at_least, compute.places) < 0 or compute.places > 6
+        ),
     }
 
 

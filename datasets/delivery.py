@@ -1,74 +1,83 @@
-"""A delivered file as it came: its digest, its encoding, its rows with their original text.
+"""A delivered file as it came: its digest, its form and encoding, its rows with their original text.
 
-Reading is streamed and bounded: whatever the file, no more than one row's limit is held. Rows are found at
-byte level, which is safe for UTF-8 and GB18030 alike: no byte of a Chinese character is a line end, comma or
-quote.
+CSV, JSON Lines or XLSX, plain or within gzip; which one is told by the first bytes. Reading is streamed and bounded:
+whatever the file, no more than one row's limit is held.
 """
 
 import codecs
-import csv
 import gzip
 import hashlib
-import re
+import shutil
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from tempfile import TemporaryFile
+from typing import BinaryIO, Literal, cast
 
-from datasets.cleaning import DeliveryRefused, Fault, RowCleaner
+from datasets.cleaning import DeliveryRefused, RowCleaner
+from datasets.corrections import CorrectionRows, correction_columns
+from datasets.csv_rows import CsvRows
+from datasets.json_rows import JsonRows
+from datasets.lines import ORIGINAL_KEPT, ROW_BYTES_MAX, DeliveredRow
+from datasets.spreadsheet import Workbook
 
-ROW_BYTES_MAX = 1024 * 1024
-ORIGINAL_KEPT = 2_000
-"""Characters of an over-long row that are kept in quarantine."""
+__all__ = ["ORIGINAL_KEPT", "ROW_BYTES_MAX", "DeliveredRow", "Delivery", "Form", "inspect_delivery"]
+
+Form = Literal["csv", "jsonl", "xlsx"]
+
+ARCHIVE_BYTES_MAX = 1024**3
+"""of an XLSX file within gzip, unpacked once"""
 
 _CHUNK = 1024 * 1024
-_BROKEN = re.compile("[\ud800-\udfff]")
 _GZIP_MAGIC = b"\x1f\x8b"
+_ZIP_MAGIC = b"PK\x03\x04"
+_BLANKS = b" \t\r\n"
+_BEGINNING = 512
 _NOT_TEXT = {
-    b"PK\x03\x04": "这是 XLSX 或 ZIP 文件，请另存为 CSV（UTF-8）",
-    b"\xd0\xcf\x11\xe0": "这是旧版 XLS 文件，请另存为 CSV（UTF-8）",
+    b"\xd0\xcf\x11\xe0": "这是旧版 XLS 文件或有密码的表格，请另存为没有密码的 XLSX 或 CSV（UTF-8）",
     b"\xff\xfe": "这是 UTF-16 编码，请另存为 UTF-8",
     b"\xfe\xff": "这是 UTF-16 编码，请另存为 UTF-8",
-    b"%PDF": "这是 PDF 文件，请提供 CSV（UTF-8）",
+    b"%PDF": "这是 PDF 文件，请提供 CSV（UTF-8）或 XLSX",
+    b"Rar!": "这是 RAR 压缩包，请直接提供文件，或用 gzip 压缩",
+    b"7z\xbc\xaf": "这是 7z 压缩包，请直接提供文件，或用 gzip 压缩",
+    b"PK\x05\x06": "这是空的 ZIP 压缩包，请直接提供文件",
+    _GZIP_MAGIC: "文件被压缩了两次，请只压缩一次",
 }
-
-
-# The reader's own limit is a setting of the whole process; the limit of a row is ours and is lower or equal.
-csv.field_size_limit(ROW_BYTES_MAX)
-
-
-class DeliveredRow(NamedTuple):
-    """``fault`` is set when the row cannot be split into cells.
-
-    ``line_number`` is that of its first line, the header being line 1.
-    """
-
-    line_number: int
-    cells: list[str]
-    original: str
-    fault: Fault | None
-    bytes_read: int
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A file that can be taken. ``digest``: SHA-256 of the file; ``size``: bytes of its text, uncompressed."""
+    """A file that can be taken; can be pickled, for another process to read.
+
+    ``digest``: SHA-256 of the file; ``size``: bytes of its rows, unpacked, as their ``bytes_read`` counts them.
+    ``header`` and the rows' cells are without the columns that only a correction file has.
+    """
 
     path: Path
     digest: bytes
     size: int
     encoding: str
+    form: Form
+    columns: list[str]
     header: list[str]
     cleaner: RowCleaner
 
-    def rows(self) -> Iterator[DeliveredRow]:
-        """Every row after the header, in order; blank lines are no rows."""
-        with _open_text(self.path) as file:
-            reader = _RowReader(file, self.encoding, len(self.header), self.cleaner.is_row)
-            next(reader.rows(), None)
-            yield from reader.rows()
+    @property
+    def is_correction(self) -> bool:
+        return len(self.header) < len(self.columns)
+
+    def rows(self, after_line: int = 0) -> Iterator[DeliveredRow]:
+        """Every row after the header and after ``after_line``, in order; blank lines are no rows.
+
+        Raises `DeliveryRefused` in the middle only if the file is no longer the one that was inspected.
+        """
+        rows = _READERS[self.form](self)
+        if self.is_correction:
+            rows = CorrectionRows(self.columns).read(rows)
+        return dropwhile(lambda row: row.line_number <= after_line, rows) if after_line else rows
 
 
 def inspect_delivery(path: Path, cleaner_for: Callable[[list[str]], RowCleaner]) -> Delivery:
@@ -77,46 +86,62 @@ def inspect_delivery(path: Path, cleaner_for: Callable[[list[str]], RowCleaner])
     ``cleaner_for`` makes the cleaner from the header and refuses a header that will not do.
     Raises `DeliveryRefused`; nothing has been stored then.
     """
-    digest, size, is_utf8 = _scan(path)
-    if size == 0:
-        raise DeliveryRefused("empty_file", "文件是空的")
-    if is_utf8:
-        header = _header(path, "utf-8")
-        return Delivery(path, digest, size, "utf-8", header, cleaner_for(header))
-    is_gb18030 = _decodes(path, "gb18030")
+    try:
+        digest, size, is_utf8, beginning = _scan(path)
+        form = _form_of(beginning)
+        if size == 0:
+            raise DeliveryRefused("empty_file", "文件是空的")
+
+        def delivery(encoding: str, size: int = size) -> Delivery:
+            columns = _columns(path, form, encoding)
+            header = correction_columns(columns)[1]
+            return Delivery(path, digest, size, encoding, form, columns, header, cleaner_for(header))
+
+        if form == "xlsx":
+            with _open_workbook(path) as workbook:
+                size = workbook.size
+            return delivery("utf-8", size)
+        if is_utf8:
+            return delivery("utf-8")
+        return _in_some_encoding(delivery, is_gb18030=_decodes(path, "gb18030"))
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DeliveryRefused("broken_gzip", "压缩文件不完整或已损坏，请重新上传") from error
+    except OSError as error:
+        raise DeliveryRefused("file_unreadable", f"文件打不开：{error.strerror or error}") from error
+
+
+def _in_some_encoding(delivery: Callable[[str], Delivery], *, is_gb18030: bool) -> Delivery:
     # Where both are broken UTF-8 goes first: it shows what is broken, GB18030 would make other characters of it.
     # The rows with broken characters then go to quarantine one by one.
     refusals: list[str] = []
     for encoding in ("gb18030", "utf-8") if is_gb18030 else ("utf-8", "gb18030"):
         try:
-            header = _header(path, encoding)
-            return Delivery(path, digest, size, encoding, header, cleaner_for(header))
+            return delivery(encoding)
         except DeliveryRefused as error:
             refusals.append(f"按 {encoding.upper()}：{error}")
     raise DeliveryRefused("undecodable", f"文件读不懂，请用 UTF-8 重新导出为 CSV。{'；'.join(refusals)}")
 
 
-def _open_text(path: Path) -> BinaryIO:
-    """The bytes of the text, uncompressed on the fly."""
+# --- bytes
+# ------------------------------------------------------------------------------------------------------
+
+
+def open_unpacked(path: Path) -> BinaryIO:
+    """The bytes of the file, unpacked on the fly if it is within gzip."""
     with path.open("rb") as probe:
         compressed = probe.read(2) == _GZIP_MAGIC
     return cast(BinaryIO, gzip.open(path, "rb")) if compressed else path.open("rb")
 
 
-def _scan(path: Path) -> tuple[bytes, int, bool]:
-    """SHA-256 of the file, size of its text, whether that is UTF-8 throughout."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-        with _open_text(path) as text:
-            beginning = text.read(4)
-            _refuse_other_formats(beginning)
-            size, is_utf8 = _measure(text, beginning)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DeliveryRefused("broken_gzip", "压缩文件不完整或已损坏，请重新上传") from error
-    except OSError as error:
-        raise DeliveryRefused("file_unreadable", f"文件打不开：{error.strerror or error}") from error
-    return digest, size, is_utf8
+def _scan(path: Path) -> tuple[bytes, int, bool, bytes]:
+    """SHA-256 of the file, size of its content, whether that is UTF-8 throughout, and its beginning."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").digest()
+    with open_unpacked(path) as text:
+        beginning = text.read(_BEGINNING)
+        _refuse_other_formats(beginning)
+        size, is_utf8 = _measure(text, beginning)
+    return digest, size, is_utf8, beginning
 
 
 def _measure(text: BinaryIO, beginning: bytes) -> tuple[int, bool]:
@@ -138,151 +163,112 @@ def _feeds(decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = Fa
     return True
 
 
-def _refuse_other_formats(beginning: bytes) -> None:
-    for magic, message in _NOT_TEXT.items():
-        if beginning.startswith(magic):
-            raise DeliveryRefused("not_text", message)
-
-
 def _decodes(path: Path, encoding: str) -> bool:
     decoder = codecs.getincrementaldecoder(encoding)()
-    with _open_text(path) as text:
+    with open_unpacked(path) as text:
         while chunk := text.read(_CHUNK):
             if not _feeds(decoder, chunk):
                 return False
     return _feeds(decoder, b"", final=True)
 
 
-def _header(path: Path, encoding: str) -> list[str]:
-    with _open_text(path) as file:
-        first = next(_RowReader(file, encoding).rows(), None)
-    if first is None or first.fault is not None:
+def _refuse_other_formats(beginning: bytes) -> None:
+    for magic, message in _NOT_TEXT.items():
+        if beginning.startswith(magic):
+            raise DeliveryRefused("not_text", message)
+
+
+def _form_of(beginning: bytes) -> Form:
+    if beginning.startswith(_ZIP_MAGIC):
+        return "xlsx"
+    text = beginning.removeprefix(codecs.BOM_UTF8).lstrip(_BLANKS)
+    if text.startswith(b"["):
+        raise DeliveryRefused("not_text", "这是 JSON 数组，请改为每行一个对象（JSON Lines）")
+    return "jsonl" if text.startswith(b"{") else "csv"
+
+
+# --- forms
+# ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _open_workbook(path: Path) -> Iterator[Workbook]:
+    """An archive is read from its end: one within gzip is unpacked to a temporary file first."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == _GZIP_MAGIC
+        file.seek(0)
+        if not compressed:
+            with Workbook(file) as workbook:
+                yield workbook
+            return
+    with open_unpacked(path) as packed, cast(BinaryIO, TemporaryFile()) as unpacked:
+        shutil.copyfileobj(_Limited(packed), unpacked, _CHUNK)
+        with Workbook(unpacked) as workbook:
+            yield workbook
+
+
+class _Limited:
+    """A stream that refuses to give more than an archive may have."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = ARCHIVE_BYTES_MAX
+
+    def read(self, size: int) -> bytes:
+        chunk = self._file.read(size)
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise DeliveryRefused("archive_suspicious", "文件解压后过大，未予接收；请改用 CSV 报送")
+        return chunk
+
+
+def _columns(path: Path, form: Form, encoding: str) -> list[str]:
+    if form == "jsonl":
+        with open_unpacked(path) as file:
+            columns = JsonRows(file, encoding).columns()
+        if not columns:
+            raise DeliveryRefused("empty_file", "文件里没有可读的 JSON 对象")
+        return columns
+    if form == "xlsx":
+        with _open_workbook(path) as workbook:
+            first = next(workbook.rows(), None)
+    else:
+        with open_unpacked(path) as file:
+            first = next(CsvRows(file, encoding).rows(), None)
+    if first is None or (first.fault is not None and form == "csv"):
         raise DeliveryRefused("empty_file", "文件没有可读的表头")
+    if first.fault is not None:
+        raise DeliveryRefused("unreadable_header", f"表头读不出来：{first.fault.hint}")
     return first.cells
 
 
-class _TooLongError(Exception):
-    """The row under way does not end within the limit."""
+def _csv_rows(delivery: Delivery) -> Iterator[DeliveredRow]:
+    with open_unpacked(delivery.path) as file:
+        is_row = _no_row if delivery.is_correction else delivery.cleaner.is_row
+        rows = CsvRows(file, delivery.encoding, len(delivery.columns), is_row).rows()
+        next(rows, None)
+        yield from rows
 
 
-class _Line(NamedTuple):
-    number: int
-    text: str
-    size: int
-    too_long: bool
+def _no_row(line: str) -> bool:
+    """The cleaner knows the header without the columns of a correction file, not the lines with them."""
+    return False
 
 
-class _RowReader:
-    """Splits a byte stream into rows. A quote that never closes costs its own line, not the rest of the file."""
-
-    def __init__(
-        self,
-        file: BinaryIO,
-        encoding: str,
-        width: int | None = None,
-        is_row: Callable[[str], bool] = lambda line: False,
-    ) -> None:
-        self._file = file
-        self._encoding = encoding
-        self._width = width
-        self._is_row = is_row
-        self._pushed_back: deque[_Line] = deque()
-        self._line_number = 0
-        self._bytes_read = 0
-
-    def rows(self) -> Iterator[DeliveredRow]:
-        while (line := self._next_line()) is not None:
-            if not line.text or line.text.isspace():
-                continue
-            yield self._row_from(line)
-
-    def _row_from(self, line: _Line) -> DeliveredRow:
-        if line.too_long:
-            hint = f"这一行有 {line.size} 字节，超过上限 {ROW_BYTES_MAX} 字节；原文只保留了开头"
-            return self._faulty(
-                line.number, line.text[:ORIGINAL_KEPT] + "…", Fault("row_too_long", None, hint)
-            )
-        if "\x00" in line.text:
-            hint = "这一行含有空字符（NUL），请用文本方式重新导出"
-            return self._faulty(line.number, line.text, Fault("nul_byte", None, hint))
-        if _BROKEN.search(line.text):
-            hint = "这一行含有无法解码的字符（多半是被截断），请用 UTF-8 重新导出"
-            return self._faulty(line.number, line.text, Fault("undecodable", None, hint))
-        if '"' in line.text:
-            return self._quoted_row(line)
-        return DeliveredRow(line.number, line.text.split(","), line.text, None, self._bytes_read)
-
-    def _quoted_row(self, first: _Line) -> DeliveredRow:
-        """A row with quotes may go on over several lines."""
-        lines = _LinesOfRow(first, self._next_line)
-        try:
-            cells = next(csv.reader(lines, strict=True))
-            # Another enterprise's row inside a cell: two stray quotes have met.
-            swallowed = any(self._is_row(line.text) for line in lines.taken[1:])
-            complete = len(lines.taken) == 1 or (self._width in (None, len(cells)) and not swallowed)
-        except (csv.Error, _TooLongError, StopIteration):
-            complete = False
-        if complete:
-            original = "\n".join(line.text for line in lines.taken)
-            return DeliveredRow(first.number, cells, original, None, self._bytes_read)
-        # Not a row of several lines after all: only the first line is at fault, the others are read again.
-        self._pushed_back.extendleft(reversed(lines.taken[1:]))
-        hint = "读不出各列，多半是引号没有成对；内容里的引号请写成两个，整格再加引号"
-        return self._faulty(first.number, first.text, Fault("unreadable_row", None, hint))
-
-    def _faulty(self, line_number: int, original: str, fault: Fault) -> DeliveredRow:
-        return DeliveredRow(line_number, [], original, fault, self._bytes_read)
-
-    def _next_line(self) -> _Line | None:
-        if self._pushed_back:
-            return self._pushed_back.popleft()
-        raw = self._file.readline(ROW_BYTES_MAX + 1)
-        if not raw:
-            return None
-        size, too_long = len(raw), len(raw) > ROW_BYTES_MAX and not raw.endswith(b"\n")
-        if too_long:
-            size += self._skip_rest_of_line()
-            raw = raw[: 4 * ORIGINAL_KEPT]
-        self._bytes_read += size
-        self._line_number += 1
-        if self._line_number == 1:
-            raw = raw.removeprefix(codecs.BOM_UTF8)
-        text = raw.decode(self._encoding, "surrogateescape").rstrip("\r\n")
-        return _Line(self._line_number, text, size, too_long)
-
-    def _skip_rest_of_line(self) -> int:
-        skipped = 0
-        while part := self._file.readline(_CHUNK):
-            skipped += len(part)
-            if part.endswith(b"\n"):
-                break
-        return skipped
+def _json_rows(delivery: Delivery) -> Iterator[DeliveredRow]:
+    with open_unpacked(delivery.path) as file:
+        yield from JsonRows(file, delivery.encoding).rows(delivery.columns)
 
 
-def _spoilt(text: str) -> bool:
-    return "\x00" in text or _BROKEN.search(text) is not None
+def _sheet_rows(delivery: Delivery) -> Iterator[DeliveredRow]:
+    with _open_workbook(delivery.path) as workbook:
+        rows = workbook.rows()
+        next(rows, None)
+        yield from rows
 
 
-class _LinesOfRow:
-    """What the CSV reader pulls for one row, remembered, and stopped at the limit of a row."""
-
-    def __init__(self, first: _Line, next_line: Callable[[], _Line | None]) -> None:
-        self.taken = [first]
-        self._next_line = next_line
-        self._handed = 0
-        self._size = first.size
-
-    def __iter__(self) -> "_LinesOfRow":
-        return self
-
-    def __next__(self) -> str:
-        if self._handed == len(self.taken):
-            line = self._next_line()
-            if line is None:
-                raise _TooLongError
-            self.taken.append(line)
-            self._size += line.size
-            if self._size > ROW_BYTES_MAX or _spoilt(line.text):
-                raise _TooLongError
-        self._handed += 1
-        return self.taken[self._handed - 1].text + "\n"
+_READERS: dict[Form, Callable[[Delivery], Iterator[DeliveredRow]]] = {
+    "csv": _csv_rows,
+    "jsonl": _json_rows,
+    "xlsx": _sheet_rows,
+}

@@ -1,35 +1,33 @@
 """Intake: a delivered file → records and quarantined rows, nothing lost.
 
-Every batch is one transaction that stores its rows and moves the intake's counters, so that a kill at any
-moment leaves exact accounts; taking the same file in again changes nothing. While the database stores one
-batch the next is cleaned in a thread.
+Every batch is one transaction that stores its rows and moves the intake's counters, so that a kill at any moment
+leaves exact accounts. The same file again goes on where it was cut off, and ends with the very totals that it would
+have had; a file that is stored already changes nothing. While the database stores one batch the next is cleaned.
 """
 
 import asyncio
 import hashlib
-import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
-
-import orjson
+from typing import Literal, NamedTuple
 
 from core.clock import Clock, china_day, now
 from core.errors import Conflict
-from datasets.cleaning import CleanRow, Fault, RowCleaner
+from datasets.batches import Batch, Encoder, Job, batches_of, storable
+from datasets.cleaning import DeliveryRefused, RowCleaner
 from datasets.contract import Contract
 from datasets.delivery import Delivery, inspect_delivery
+from datasets.enterprise_keys import REGISTRATION
 from datasets.shelf import Connection
+from datasets.storing import Storing
 
-ROWS_PER_BATCH = 5_000
-BYTES_PER_BATCH = 8 * 1024 * 1024
-_ROWS_PER_TURN = 50
 LOCK_NAMESPACE = 0x494E54  # "INT": advisory locks of intakes
-_DIFFERS_HINT = "同一文件里前面已有主键相同、内容不同的一行；请核对后只报一行"
+
+IntakeSource = Literal["cli", "inbox", "correction"]
 
 
 class IntakeBusy(Conflict):
@@ -42,12 +40,30 @@ class Progress(NamedTuple):
     received: int
 
 
+class Errand(NamedTuple):
+    """What is to be done with a file, beside its contract.
+
+    ``as_of``: the day for which its owner drew it. Where nobody says: the day of an earlier intake of the same file,
+    or of the one that it corrects, or today in China. ``corrects``: the intake whose quarantined rows come back
+    corrected. ``withdraws``: the rows name records that are to be withdrawn. ``expected_digest``: SHA-256 that the
+    file must have.
+    """
+
+    as_of: date | None = None
+    source: IntakeSource = "cli"
+    corrects: int | None = None
+    withdraws: bool = False
+    expected_digest: bytes | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class IntakeReport:
-    """The account of one file: received = accepted + duplicate + superseded + quarantined.
+    """The account of one file: received = accepted + unchanged + superseded + quarantined.
 
-    ``accepted``: first versions; ``superseded``: rows that replaced an earlier version; ``duplicate``: rows
-    that are stored already, word for word. ``reasons`` counts the quarantined rows by their first reason.
+    ``accepted``: first versions; ``superseded``: rows that replaced an earlier version or withdrew it;
+    ``unchanged``: rows that are stored already. ``reasons`` counts the quarantined rows by their first reason.
+    Of the fields of the rows taken (``cells``), ``filled`` say something. ``resumed``: an earlier attempt was
+    finished; ``repeated``: the file was stored already and nothing happened since.
     """
 
     intake_id: int
@@ -56,51 +72,34 @@ class IntakeReport:
     file_digest: str
     encoding: str
     as_of: date
+    source: IntakeSource
+    corrects: int | None
     received: int
     accepted: int
-    duplicate: int
+    unchanged: int
     superseded: int
     quarantined: int
+    cells: int
+    filled: int
     reasons: dict[str, int]
     ignored_columns: tuple[str, ...]
+    resumed: bool
+    repeated: bool
 
 
-class _Quarantined(NamedTuple):
-    """A row of `quarantined_rows` without its intake."""
+class _Account(NamedTuple):
+    """An intake's row in the table, as far as it matters for going on with it."""
 
-    line_number: int
-    reason: str
-    field: str | None
-    hint: str
-    original: str
-
-
-class _Staged(NamedTuple):
-    """A clean row on its way in; ``first`` of its key in this batch, or ``same`` as that first one."""
-
-    line_number: int
-    uscc: str
-    part: str
-    body: str
-    digest: bytes
+    intake_id: int
     as_of: date
-    first: bool
-    same: bool
+    recipe: bytes
+    received: int
+    unchanged: int
+    finished: bool
 
-
-@dataclass(slots=True)
-class _Batch:
-    staged: list[_Staged] = field(default_factory=list)
-    quarantined: list[_Quarantined] = field(default_factory=list)
-    originals: dict[int, str] = field(default_factory=dict)
-    firsts: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    received: int = 0
-    size: int = 0
-    bytes_read: int = 0
-
-    @property
-    def full(self) -> bool:
-        return self.received >= ROWS_PER_BATCH or self.size >= BYTES_PER_BATCH
+    def continues(self, delivered: date, recipe: bytes) -> bool:
+        """Whether the rows taken so far are the ones that would be taken now."""
+        return (self.as_of, self.recipe) == (delivered, recipe)
 
 
 async def ingest(
@@ -109,23 +108,46 @@ async def ingest(
     path: Path,
     *,
     as_of: date | None = None,
+    source: IntakeSource = "cli",
+    corrects: int | None = None,
+    withdraws: bool = False,
+    expected_digest: bytes | None = None,
     clock: Clock = now,
     progress: Callable[[Progress], None] | None = None,
 ) -> IntakeReport:
-    """Take one file in. ``as_of``: the day for which its owner drew it, today if not said.
+    """Take one file in; see `Errand`.
 
     The connection must be outside a transaction and stays the caller's. Raises `DeliveryRefused` (nothing was
-    stored) or `IntakeBusy`; after any other error the batches so far stand, with exact accounts, and the file
-    can be taken in again.
+    stored) or `IntakeBusy`; after any other error the batches so far stand, with exact accounts, and the same file
+    goes on from there.
     """
-    day = as_of or china_day(clock())
-    delivery = await asyncio.to_thread(
-        inspect_delivery, path, lambda header: RowCleaner(contract, header, day)
-    )
+    errand = Errand(as_of, source, corrects, withdraws, expected_digest)
     async with _alone(connection, contract.id):
-        intake_id = await _open_account(connection, contract, delivery, day)
-        reasons = await _take_all(connection, contract, delivery, intake_id, progress)
-        return await _close_account(connection, delivery, intake_id, reasons)
+        day = await _day_of_correction(connection, contract, errand) or as_of or china_day(clock())
+        print_of_file = await asyncio.to_thread(_print_of, path)
+        delivery = await asyncio.to_thread(
+            inspect_delivery, path, lambda header: RowCleaner(contract, header, day)
+        )
+        _refuse_mismatch(delivery, errand)
+        earlier = await _earlier(connection, contract, delivery, errand)
+        if earlier is not None and as_of is None and earlier.as_of != day:
+            day = earlier.as_of
+            delivery = replace(delivery, cleaner=RowCleaner(contract, delivery.header, day))
+        recipe = _recipe(contract)
+        account = earlier if earlier and earlier.continues(day, recipe) else None
+        if account and account.finished:
+            repeated_id = await _repeat(connection, contract, delivery, account)
+            if repeated_id is not None:
+                return await _report(connection, delivery, repeated_id, repeated=True)
+        resumed = account is not None and not account.finished
+        if account is None or account.finished:
+            account = await _open_account(connection, contract, delivery, errand, day, recipe)
+        intake = _Intake(connection, contract, delivery, account, errand, print_of_file, progress)
+        await intake.take_all()
+        await connection.execute(
+            "UPDATE intakes SET finished_at = now() WHERE intake_id = $1", account.intake_id
+        )
+        return await _report(connection, delivery, account.intake_id, resumed=resumed)
 
 
 @asynccontextmanager
@@ -136,215 +158,236 @@ async def _alone(connection: Connection, dataset: str) -> AsyncIterator[None]:
     ):
         raise IntakeBusy("intake_busy", f"信息项目 {dataset} 正在接收另一个文件，请稍后再试")
     try:
-        await connection.execute(_CREATE_STAGING)
         yield
-        await connection.execute(_DROP_STAGING)
     finally:
         if not connection.is_closed():
             await connection.execute("SELECT pg_advisory_unlock($1, hashtext($2))", LOCK_NAMESPACE, dataset)
 
 
-async def _open_account(connection: Connection, contract: Contract, delivery: Delivery, as_of: date) -> int:
+def _refuse_mismatch(delivery: Delivery, errand: Errand) -> None:
+    if errand.expected_digest is not None and delivery.digest != errand.expected_digest:
+        raise DeliveryRefused("manifest_digest", "文件与清单所载摘要不符，可能没有传完整；请重新上传")
+    if errand.corrects is not None and not delivery.is_correction:
+        raise DeliveryRefused(
+            "not_a_correction_file", "这不是更正文件：缺少 _line 列，请在导出的更正文件上修改"
+        )
+    if delivery.is_correction and errand.corrects is None:
+        raise DeliveryRefused(
+            "correction_unaddressed", "这是更正文件，请说明它更正的是哪一次接收（corrects）"
+        )
+
+
+async def _day_of_correction(connection: Connection, contract: Contract, errand: Errand) -> date | None:
+    """A corrected row is as old as the delivery that it corrects, if nobody says otherwise."""
+    if errand.corrects is None:
+        return None
+    corrected = await connection.fetchrow(
+        "SELECT dataset, as_of FROM intakes WHERE intake_id = $1", errand.corrects
+    )
+    if corrected is None or corrected["dataset"] != contract.id:
+        raise DeliveryRefused(
+            "corrects_unknown", f"没有编号为 {errand.corrects} 的“{contract.title}”接收，请核对"
+        )
+    day: date = corrected["as_of"]
+    return errand.as_of or day
+
+
+# --- accounts
+# -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def _program() -> bytes:
+    """Digest of the code by which rows become records: what another release stores, it may store otherwise."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).digest()
+
+
+def _recipe(contract: Contract) -> bytes:
+    return hashlib.sha256(
+        f"{contract.id} {contract.version} {contract.digest}".encode() + _program()
+    ).digest()
+
+
+async def _earlier(
+    connection: Connection, contract: Contract, delivery: Delivery, errand: Errand
+) -> _Account | None:
+    """The latest intake of the very same file for the same purpose."""
+    row = await connection.fetchrow(
+        "SELECT intake_id, as_of, recipe, received, unchanged, finished_at IS NOT NULL FROM intakes"
+        " WHERE dataset = $1 AND file_digest = $2 AND corrects IS NOT DISTINCT FROM $3 AND withdraws = $4"
+        " ORDER BY intake_id DESC LIMIT 1",
+        contract.id,
+        delivery.digest,
+        errand.corrects,
+        errand.withdraws,
+    )
+    return _Account(*row) if row else None
+
+
+async def _open_account(
+    connection: Connection, contract: Contract, delivery: Delivery, errand: Errand, day: date, recipe: bytes
+) -> _Account:
     intake_id: int = await connection.fetchval(
-        "INSERT INTO intakes (dataset, contract_version, file_name, file_digest, as_of)"
-        " VALUES ($1, $2, $3, $4, $5) RETURNING intake_id",
+        "INSERT INTO intakes (dataset, contract_version, file_name, file_digest, as_of, form, header, recipe,"
+        " source, corrects, withdraws) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING intake_id",
         contract.id,
         contract.version,
         delivery.path.name,
         delivery.digest,
-        as_of,
+        day,
+        delivery.form,
+        [storable(name) for name in delivery.header],
+        recipe,
+        errand.source,
+        errand.corrects,
+        errand.withdraws,
     )
-    return intake_id
+    return _Account(intake_id, day, recipe, 0, 0, False)
 
 
-async def _take_all(
+# Nothing may have happened to the data set since that intake, nor to the registrations by which its rows were
+# resolved. A batch of another data set may have begun before it and been committed after: a minute covers that.
+_UNTOUCHED = """
+    SELECT NOT EXISTS (
+        SELECT FROM intakes AS other
+        WHERE other.intake_id <> own.intake_id AND other.accepted + other.superseded > 0
+          AND (other.dataset = own.dataset AND other.stored_at > own.started_at
+               OR other.dataset = ANY($2) AND other.stored_at > own.started_at - $3::interval)
+    ) AND NOT EXISTS (
+        SELECT FROM record_events
+        WHERE dataset = ANY($2 || own.dataset) AND at > own.started_at - $3::interval
+    )
+    FROM intakes AS own WHERE own.intake_id = $1
+"""
+_BATCH_SECONDS_MAX = timedelta(minutes=1)
+
+_REPEAT = """
+    WITH repeated AS (
+        INSERT INTO intakes (dataset, contract_version, file_name, file_digest, as_of, form, header, recipe, source,
+            corrects, withdraws, finished_at, received, unchanged, quarantined, cells, filled)
+        SELECT dataset, contract_version, $2, file_digest, as_of, form, header, recipe, source,
+            corrects, withdraws, now(), received, received - quarantined, quarantined, cells, filled
+        FROM intakes WHERE intake_id = $1
+        RETURNING intake_id
+    ), again AS (
+        INSERT INTO quarantined_rows (intake_id, line_number, reason, field, hint, original)
+        SELECT repeated.intake_id, line_number, reason, field, hint, original
+        FROM quarantined_rows, repeated WHERE quarantined_rows.intake_id = $1
+    )
+    SELECT intake_id FROM repeated
+"""
+
+
+async def _repeat(
+    connection: Connection, contract: Contract, delivery: Delivery, account: _Account
+) -> int | None:
+    """Account for a file that is stored completely, without looking at its rows again: all are unchanged, or in
+    quarantine as before. None where that might not be true any more.
+    """
+    if "live" in contract.modes:
+        return None
+    resolving = [REGISTRATION] if contract.other_keys else []
+    if not await connection.fetchval(_UNTOUCHED, account.intake_id, resolving, _BATCH_SECONDS_MAX):
+        return None
+    repeated_id: int = await connection.fetchval(_REPEAT, account.intake_id, delivery.path.name)
+    return repeated_id
+
+
+async def _report(
     connection: Connection,
-    contract: Contract,
     delivery: Delivery,
     intake_id: int,
-    progress: Callable[[Progress], None] | None,
-) -> Counter[str]:
-    reasons: Counter[str] = Counter()
-    received = 0
-    batches = _batches(delivery)
-    upcoming = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
-    try:
-        while (batch := await upcoming) is not None:
-            upcoming = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
-            await _store(connection, contract.id, intake_id, batch)
-            reasons.update(row.reason for row in batch.quarantined)
-            received += batch.received
-            if progress is not None:
-                progress(Progress(batch.bytes_read, delivery.size, received))
-    finally:
-        # A thread cannot be stopped; wait for it rather than leave it reading a file nobody wants any more.
-        await asyncio.gather(upcoming, return_exceptions=True)
-    return reasons
-
-
-async def _close_account(
-    connection: Connection, delivery: Delivery, intake_id: int, reasons: Counter[str]
+    *,
+    resumed: bool = False,
+    repeated: bool = False,
 ) -> IntakeReport:
     row = await connection.fetchrow(
-        "UPDATE intakes SET finished_at = now() WHERE intake_id = $1"
-        " RETURNING dataset, as_of, received, accepted, duplicate, superseded, quarantined",
+        "SELECT intake_id, dataset, as_of, source, corrects, received, accepted, unchanged, superseded,"
+        " quarantined, cells, filled FROM intakes WHERE intake_id = $1",
         intake_id,
     )
     assert row is not None
+    reasons = await connection.fetch(
+        "SELECT reason, count(*) FROM quarantined_rows WHERE intake_id = $1 GROUP BY reason ORDER BY 2 DESC, 1",
+        intake_id,
+    )
     return IntakeReport(
-        intake_id=intake_id,
         file_name=delivery.path.name,
         file_digest=delivery.digest.hex(),
         encoding=delivery.encoding,
-        reasons=dict(reasons.most_common()),
+        reasons=dict(reasons),
         ignored_columns=delivery.cleaner.ignored_columns,
+        resumed=resumed,
+        repeated=repeated,
         **dict(row),
     )
 
 
-# --- reading and cleaning, in a thread
-# --------------------------------------------------------------------------
+# --- taking the rows
+# ----------------------------------------------------------------------------------------------
+
+_PrintOfFile = tuple[int, int, int, int]
 
 
-def _batches(delivery: Delivery) -> Iterator[_Batch]:
-    batch = _Batch()
-    for row in delivery.rows():
-        cleaned = [row.fault] if row.fault else delivery.cleaner.clean(row.cells)
-        batch.received += 1
-        batch.size += len(row.original)
-        batch.bytes_read = row.bytes_read
-        if isinstance(cleaned, CleanRow):
-            _stage(batch, row.line_number, row.original, cleaned)
-        else:
-            batch.quarantined.append(_quarantine(row.line_number, row.original, cleaned))
-        if batch.received % _ROWS_PER_TURN == 0:
-            # Lets the event loop have its turn at once: by itself a thread keeps the interpreter for 5 ms.
-            time.sleep(0)
-        if batch.full:
-            yield batch
-            batch = _Batch()
-    if batch.received:
-        yield batch
+def _print_of(path: Path) -> _PrintOfFile:
+    """Changes whenever somebody writes to the file or puts another in its place."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise DeliveryRefused("file_unreadable", f"文件打不开：{error.strerror or error}") from error
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def _stage(batch: _Batch, line_number: int, original: str, row: CleanRow) -> None:
-    body = orjson.dumps(row.body)
-    digest = hashlib.sha256(body).digest()
-    key = (row.uscc, row.part)
-    first_digest = batch.firsts.get(key)
-    if first_digest is None:
-        batch.firsts[key] = digest
-    batch.originals[line_number] = original
-    batch.staged.append(
-        _Staged(
-            line_number,
-            row.uscc,
-            row.part,
-            body.decode(),
-            digest,
-            row.as_of,
-            first_digest is None,
-            first_digest == digest,
+@dataclass(slots=True)
+class _Intake:
+    connection: Connection
+    contract: Contract
+    delivery: Delivery
+    account: _Account
+    errand: Errand
+    print_of_file: _PrintOfFile
+    progress: Callable[[Progress], None] | None
+
+    async def take_all(self) -> None:
+        account, contract = self.account, self.contract
+        encoder = Encoder(contract.id, account.intake_id)
+        absent = frozenset(contract.field_by_name) - frozenset(self.delivery.cleaner.present_fields)
+        storing = Storing(
+            connection=self.connection,
+            contract=contract,
+            intake_id=account.intake_id,
+            encoder=encoder,
+            delivered=account.as_of,
+            absent=absent,
+            corrects=self.errand.corrects,
+            withdraws=self.errand.withdraws,
         )
-    )
+        # What an earlier attempt has written tells of itself; what it met unchanged must be looked at again.
+        job = Job(self.delivery, encoder, skipped=account.received, replayed=account.unchanged > 0)
+        received = 0 if job.replayed else job.skipped
+        with batches_of(job) as batches:
+            async for batch in self._read_ahead(batches):
+                self._refuse_changed_file()
+                received += batch.received
+                if received <= job.skipped:
+                    await storing.replay(batch)
+                else:
+                    await storing.store(batch)
+                if self.progress is not None:
+                    self.progress(Progress(batch.bytes_read, self.delivery.size, received))
 
+    async def _read_ahead(self, batches: Iterator[Batch]) -> AsyncIterator[Batch]:
+        upcoming = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
+        try:
+            while (batch := await upcoming) is not None:
+                upcoming = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
+                yield batch
+        finally:
+            # A thread cannot be stopped; wait for it rather than leave it reading a file nobody wants any more.
+            await asyncio.gather(upcoming, return_exceptions=True)
 
-def _quarantine(line_number: int, original: str, faults: list[Fault]) -> _Quarantined:
-    hint = "；".join(dict.fromkeys(fault.hint for fault in faults))
-    return _Quarantined(line_number, faults[0].reason, faults[0].field, hint, storable(original))
-
-
-def storable(original: str) -> str:
-    """The original text as PostgreSQL can keep it: NUL shown as ␀, undecodable bytes as \\udc80 and the like."""
-    return original.replace("\x00", "␀").encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-# --- storing
-# ----------------------------------------------------------------------------------------------------
-
-_CREATE_STAGING = """
-    DROP TABLE IF EXISTS pg_temp.intake_staging, pg_temp.intake_seen;
-    CREATE TEMPORARY TABLE intake_staging (
-        line_number bigint, uscc text COLLATE "C", part text COLLATE "C", body text, digest bytea, as_of date,
-        first boolean, same boolean
-    ) ON COMMIT DELETE ROWS;
-    CREATE TEMPORARY TABLE intake_seen (uscc text COLLATE "C", part text COLLATE "C", PRIMARY KEY (uscc, part))
-"""
-_DROP_STAGING = "DROP TABLE IF EXISTS pg_temp.intake_staging, pg_temp.intake_seen"
-
-# The first row of a key in a file establishes it; later ones are compared with it: the same again is a
-# duplicate, anything else contradicts the file itself. A key established by an earlier batch is known by the
-# intake that wrote its current record or, where that first row was a duplicate and wrote nothing, by intake_seen.
-# So the outcome depends neither on where batches end nor on how often the file was taken in before.
-#
-# Lateral with LIMIT: one look into the index per row, however large the table; a join would be planned as a scan.
-# The insert reads `superseded` first: the old version must leave the unique index before the new one enters.
-_MERGE = """
-    WITH judged AS MATERIALIZED (
-        SELECT s.line_number, s.uscc, s.part, s.body, s.digest, s.as_of, s.first, current.record_id AS current_id,
-               CASE
-                   WHEN current.intake_id = $2 OR seen.uscc IS NOT NULL
-                       THEN CASE WHEN s.digest = current.digest THEN 'duplicate' ELSE 'conflicting' END
-                   WHEN NOT s.first THEN CASE WHEN s.same THEN 'duplicate' ELSE 'conflicting' END
-                   WHEN current.record_id IS NULL THEN 'accepted'
-                   WHEN s.digest = current.digest THEN 'duplicate'
-                   ELSE 'superseding'
-               END AS outcome
-        FROM intake_staging AS s
-        LEFT JOIN LATERAL (
-            SELECT record_id, intake_id, digest FROM records
-            WHERE dataset = $1 AND uscc = s.uscc AND part = s.part AND superseded_at IS NULL
-            LIMIT 1
-        ) AS current ON true
-        LEFT JOIN LATERAL (
-            SELECT uscc FROM intake_seen WHERE uscc = s.uscc AND part = s.part LIMIT 1
-        ) AS seen ON true
-    ), superseded AS (
-        UPDATE records SET superseded_at = now()
-        FROM judged
-        WHERE records.dataset = $1 AND records.record_id = judged.current_id AND judged.outcome = 'superseding'
-        RETURNING records.record_id
-    ), added AS (
-        INSERT INTO records (dataset, uscc, part, body, digest, as_of, intake_id)
-        SELECT $1, uscc, part, body, digest, as_of, $2
-        FROM judged
-        WHERE outcome IN ('accepted', 'superseding') AND (SELECT count(*) FROM superseded) >= 0
-    ), remembered AS (
-        INSERT INTO intake_seen SELECT uscc, part FROM judged WHERE outcome = 'duplicate' AND first
-        ON CONFLICT DO NOTHING
-    ), account AS (
-        SELECT count(*) FILTER (WHERE outcome = 'accepted') AS accepted,
-               count(*) FILTER (WHERE outcome = 'duplicate') AS duplicate,
-               count(*) FILTER (WHERE outcome = 'superseding') AS superseded,
-               count(*) FILTER (WHERE outcome = 'conflicting') AS conflicting,
-               coalesce(array_agg(line_number) FILTER (WHERE outcome = 'conflicting'), '{}') AS conflicting_lines
-        FROM judged
-    )
-    UPDATE intakes
-    SET received = intakes.received + $3, quarantined = intakes.quarantined + $4 + account.conflicting,
-        accepted = intakes.accepted + account.accepted, duplicate = intakes.duplicate + account.duplicate,
-        superseded = intakes.superseded + account.superseded
-    FROM account
-    WHERE intake_id = $2
-    RETURNING account.conflicting_lines
-"""
-
-
-async def _store(connection: Connection, dataset: str, intake_id: int, batch: _Batch) -> None:
-    """One transaction: the batch's rows and their account."""
-    async with connection.transaction():
-        # Planned anew each time: the tables grow under a long intake, a plan made when they were empty would scan.
-        await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
-        await connection.copy_records_to_table("intake_staging", records=batch.staged)
-        conflicting = await connection.fetchval(
-            _MERGE, dataset, intake_id, batch.received, len(batch.quarantined)
-        )
-        for line_number in conflicting:
-            fault = Fault("conflicting_duplicate", None, _DIFFERS_HINT)
-            batch.quarantined.append(_quarantine(line_number, batch.originals[line_number], [fault]))
-        if batch.quarantined:
-            await connection.copy_records_to_table(
-                "quarantined_rows",
-                records=[(intake_id, *row) for row in batch.quarantined],
-                columns=["intake_id", *_Quarantined._fields],
-            )
+    def _refuse_changed_file(self) -> None:
+        """What was read must be what was inspected: two versions of a file are never mixed."""
+        if _print_of(self.delivery.path) != self.print_of_file:
+            raise DeliveryRefused("file_changed", "接收过程中文件被改动，已停止；请等文件写完后重新接收")

@@ -42,6 +42,7 @@ class Purpose(_Strict, frozen=True):
     title: str
     title_en: str
     explanation: str
+    explanation_en: str = ""
 
 
 class Rule(_Strict, frozen=True):

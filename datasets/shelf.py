@@ -24,9 +24,9 @@ class ShelfAsk(NamedTuple):
 
 
 class ShelfReask(NamedTuple):
-    """The exact versions of an earlier answer, in its order."""
+    """The exact versions of an earlier answer, in its order, out of the data sets that it drew on."""
 
-    dataset: str
+    datasets: Sequence[str]
     record_ids: Sequence[int]
 
 
@@ -34,35 +34,41 @@ class Shelved(NamedTuple):
     """``bodies``: a JSON array of records, newest part first; ``record_ids`` in the same order.
 
     ``as_of`` is the oldest and ``as_of_newest`` the newest day for which these records speak; None when
-    nothing was found.
+    nothing was found. ``disputed``: which of ``record_ids`` carry that mark. ``held_back``: versions that were asked
+    for again and are not given, because their record is withheld or withdrawn now.
     """
 
     bodies: str
     record_ids: list[int]
     as_of: date | None
     as_of_newest: date | None
+    disputed: Sequence[int]
+    held_back: tuple[int, ...] = ()
 
     @property
     def found(self) -> bool:
         return bool(self.record_ids)
 
 
-NOTHING_SHELVED = Shelved("[]", [], None, None)
+NOTHING_SHELVED = Shelved("[]", [], None, None, disputed=[])
 
 
 # A lateral join with its limit inside: per question one walk down the index of one partition (pruned at run
 # time), at most records_max rows, no sort. The aggregates stand directly on that walk and so keep its order.
 READ_RECORDS = """
-    SELECT coalesce(shelved.bodies, '[]'), coalesce(shelved.record_ids, '{}'), shelved.oldest, shelved.newest
+    SELECT coalesce(shelved.bodies, '[]'), coalesce(shelved.record_ids, '{}'), shelved.oldest, shelved.newest,
+           coalesce(shelved.disputed, '{}')
     FROM unnest($1::text[], $2::text[], $3::int[])
         WITH ORDINALITY AS ask (dataset, uscc, records_max, position)
     CROSS JOIN LATERAL (
         SELECT '[' || string_agg(walk.body, ',') || ']' AS bodies, array_agg(walk.record_id) AS record_ids,
-               min(walk.as_of) AS oldest, max(walk.as_of) AS newest
+               min(walk.as_of) AS oldest, max(walk.as_of) AS newest,
+               array_agg(walk.record_id) FILTER (WHERE walk.mark = 'disputed') AS disputed
         FROM (
-            SELECT body, record_id, as_of
+            SELECT body, record_id, as_of, mark
             FROM records
             WHERE records.dataset = ask.dataset AND records.uscc = ask.uscc AND records.superseded_at IS NULL
+                AND records.mark IS DISTINCT FROM 'withheld'
             ORDER BY records.part DESC
             LIMIT ask.records_max
         ) AS walk
@@ -70,42 +76,72 @@ READ_RECORDS = """
     ORDER BY ask.position
 """
 
-# The wanted versions of all questions in one flat list, in order; put together again by question.
+# The wanted versions of all questions in one flat list, in order, looked for in each data set of their question;
+# put together again by both. Held back: the record is withheld now, or has no current version because somebody
+# withdrew it. (That a live owner no longer has it is no reason: it had it when it was answered.)
 REREAD_RECORDS = """
-    SELECT wanted.question, records.body, records.record_id, records.as_of
-    FROM unnest($1::int[], $2::text[], $3::bigint[])
-        WITH ORDINALITY AS wanted (question, dataset, record_id, position)
-    JOIN records ON records.dataset = wanted.dataset AND records.record_id = wanted.record_id
+    SELECT wanted.question, wanted.shelf, version.body, version.record_id, version.as_of,
+           version.mark IS NOT DISTINCT FROM 'disputed' AS disputed,
+           CASE WHEN current.record_id IS NOT NULL THEN current.mark IS NOT DISTINCT FROM 'withheld'
+                ELSE last_event.verb IS NOT DISTINCT FROM 'withdraw' END AS held_back
+    FROM unnest($1::int[], $2::int[], $3::text[], $4::bigint[])
+        WITH ORDINALITY AS wanted (question, shelf, dataset, record_id, position)
+    JOIN records AS version ON version.dataset = wanted.dataset AND version.record_id = wanted.record_id
+    LEFT JOIN LATERAL (
+        SELECT record_id, mark FROM records
+        WHERE dataset = wanted.dataset AND uscc = version.uscc AND part = version.part AND superseded_at IS NULL
+        LIMIT 1
+    ) AS current ON true
+    LEFT JOIN LATERAL (
+        SELECT verb FROM record_events
+        WHERE dataset = wanted.dataset AND uscc = version.uscc AND part = version.part
+        ORDER BY event_id DESC LIMIT 1
+    ) AS last_event ON current.record_id IS NULL
     ORDER BY wanted.position
 """
 
 
 async def read_records(connection: Connection, asks: Sequence[ShelfAsk]) -> list[Shelved]:
-    """The newest current records for each question, in the order of the questions; one statement for all."""
+    """The newest current records for each question, in the order of the questions; one statement for all.
+
+    A withheld record is as if it were not there.
+    """
     rows = await connection.fetch(
         READ_RECORDS, [ask[0] for ask in asks], [ask[1] for ask in asks], [ask[2] for ask in asks]
     )
     return [Shelved(*row) for row in rows]
 
 
-async def reread_records(connection: Connection, asks: Sequence[ShelfReask]) -> list[Shelved]:
+async def reread_records(connection: Connection, asks: Sequence[ShelfReask]) -> list[list[Shelved]]:
     """The very versions of earlier answers, superseded since or not, byte for byte; one statement for all.
 
-    A version that is not there (its retention ended) is missing from the answer: compare ``record_ids``.
+    For each question one `Shelved` per data set, in the order of its ``datasets``. A version that is not there (its
+    retention ended) is missing from the answer: compare ``record_ids``.
     """
-    wanted = [(question, ask[0], record_id) for question, ask in enumerate(asks) for record_id in ask[1]]
-    rows = await connection.fetch(
-        REREAD_RECORDS, *([list(column) for column in zip(*wanted, strict=True)] or [[]] * 3)
-    )
-    found: list[list[asyncpg.Record]] = [[] for _ in asks]
-    for row in rows:
-        found[row["question"]].append(row)
-    return [_put_together(versions) for versions in found]
+    wanted = [
+        (question, shelf, dataset, record_id)
+        for question, ask in enumerate(asks)
+        for shelf, dataset in enumerate(ask.datasets)
+        for record_id in ask.record_ids
+    ]
+    columns = [list(column) for column in zip(*wanted, strict=True)] or [[]] * 4
+    found: list[list[list[asyncpg.Record]]] = [[[] for _ in ask.datasets] for ask in asks]
+    for row in await connection.fetch(REREAD_RECORDS, *columns):
+        found[row["question"]][row["shelf"]].append(row)
+    return [[_put_together(versions) for versions in shelves] for shelves in found]
 
 
 def _put_together(versions: list[asyncpg.Record]) -> Shelved:
-    if not versions:
-        return NOTHING_SHELVED
-    days = [row["as_of"] for row in versions]
-    bodies = ",".join(row["body"] for row in versions)
-    return Shelved(f"[{bodies}]", [row["record_id"] for row in versions], min(days), max(days))
+    held_back = tuple(row["record_id"] for row in versions if row["held_back"])
+    given = [row for row in versions if not row["held_back"]]
+    if not given:
+        return NOTHING_SHELVED._replace(held_back=held_back)
+    days = [row["as_of"] for row in given]
+    return Shelved(
+        bodies=f"[{','.join(row['body'] for row in given)}]",
+        record_ids=[row["record_id"] for row in given],
+        as_of=min(days),
+        as_of_newest=max(days),
+        disputed=[row["record_id"] for row in given if row["disputed"]],
+        held_back=held_back,
+    )

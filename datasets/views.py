@@ -9,13 +9,16 @@ against each other.
 import hashlib
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import msgspec
 import orjson
 
+from core.errors import InvalidInput
 from datasets.contract import Contract, Field, FieldType, Mode, ViewKind
+from datasets.indicators import IndicatorPlan
 from datasets.masks import MASKS
 from datasets.sharing import Cell, Rule, RuleSet
 
@@ -57,13 +60,14 @@ class FieldDecision:
     because_en: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class View:
     """What participants of one class get of one data set for one purpose in one mode. Made once, never
     changed.
 
     ``fields`` (name → kind of view) and ``withheld`` go into every answer as they stand; ``views_json`` and
-    ``withheld_json`` are the same, encoded once for the hot path.
+    ``withheld_json`` are the same, encoded once for the hot path. `apply` and `render` are compiled when they
+    are first needed: of some hundred views a hub has, it answers in a few dozen.
     """
 
     view_id: str
@@ -75,18 +79,35 @@ class View:
     decisions: tuple[FieldDecision, ...]
     fields: dict[str, ViewKind]
     withheld: tuple[str, ...]
-    apply: Callable[[Sequence[Record]], list[dict[str, Any]]]
-    """Stored records → what leaves, in the same order. Pure."""
-    render: Callable[[str | bytes], bytes]
-    """The same from a JSON array of stored bodies (as `read_records` gives it) to a JSON array. Pure."""
+    plan: "tuple[_Step, ...]"
     views_json: orjson.Fragment
     withheld_json: orjson.Fragment
     dataset: str
     owner: str
     price_fen: int
-    records_max: int
+    inputs: tuple[tuple[str, int], ...]
+    """what has to be read for it: data sets, and of each the newest so many records"""
     lets_out: bool
     """Whether any field at all may leave; if not, the question is refused."""
+    indicators: IndicatorPlan | None = None
+    """how figures are computed, in mode ``derived`` (which `apply` and `render` are not for)"""
+
+    @cached_property
+    def apply(self) -> Callable[[Sequence[Record]], list[dict[str, Any]]]:
+        """Stored records → what leaves, in the same order. Pure."""
+        return _applier(self.plan)
+
+    @cached_property
+    def render(self) -> Callable[[str | bytes], bytes]:
+        """The same from a JSON array of stored bodies (as `read_records` gives it) to a JSON array. Pure."""
+        return _renderer(self.plan)
+
+    def only(self, names: Sequence[str]) -> "View":
+        """The same view cut down to some fields, whose names its id then carries. Raises `InvalidInput`."""
+        strangers = sorted(set(names) - self.contract.field_by_name.keys())
+        if strangers:
+            raise InvalidInput("fields_invalid", errors=dict.fromkeys(strangers[:20], "no such field"))
+        return _narrowed(self, frozenset(names))
 
     def explain(self) -> list[dict[str, Any]]:
         """Per field: what is shown or why not, by which rule. JSON-ready."""
@@ -107,7 +128,12 @@ class View:
 
 
 def compile_view(
-    contract: Contract, rule_set: RuleSet, participant_class: str, purpose: str, mode: Mode
+    contract: Contract,
+    rule_set: RuleSet,
+    participant_class: str,
+    purpose: str,
+    mode: Mode,
+    indicators: IndicatorPlan | None = None,
 ) -> View:
     """Decide every field once. A view that lets nothing out is a view too: its decisions say why."""
     decisions = tuple(
@@ -132,14 +158,33 @@ def compile_view(
         decisions=decisions,
         fields=shown,
         withheld=withheld,
-        apply=_applier(plan),
-        render=_renderer(plan),
+        plan=plan,
         views_json=orjson.Fragment(orjson.dumps(shown)),
         withheld_json=orjson.Fragment(orjson.dumps(withheld)),
         dataset=contract.id,
         owner=contract.owner,
         price_fen=contract.price_fen,
-        records_max=contract.records_max,
+        inputs=indicators.inputs if indicators else ((contract.id, contract.records_max),),
+        lets_out=bool(shown),
+        indicators=indicators,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _narrowed(view: View, names: frozenset[str]) -> View:
+    decisions = tuple(decision for decision in view.decisions if decision.field in names)
+    shown = {name: kind for name, kind in view.fields.items() if name in names}
+    withheld = tuple(name for name in view.withheld if name in names)
+    return replace(
+        view,
+        view_id=f"{view.view_id}:{','.join(decision.field for decision in decisions)}",
+        decisions=decisions,
+        fields=shown,
+        withheld=withheld,
+        plan=tuple(step for step in view.plan if step.field in names),
+        views_json=orjson.Fragment(orjson.dumps(shown)),
+        withheld_json=orjson.Fragment(orjson.dumps(withheld)),
+        inputs=view.indicators.needed(tuple(shown)) if view.indicators else view.inputs,
         lets_out=bool(shown),
     )
 

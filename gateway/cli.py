@@ -10,8 +10,10 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import asyncpg
 import typer
@@ -22,7 +24,8 @@ from core.errors import HubError, InvalidInput
 from core.log import configure_log
 from core.private_servers import private_servers
 from core.settings import Settings
-from datasets import load_catalogue
+from datasets import load_catalogue, reference_text
+from gateway.decisions import commands as decisions
 from gateway.demo import play_demo
 from gateway.enrolment import enrol
 from gateway.intake import ingest_files
@@ -33,6 +36,11 @@ from migrations.upgrade import newest_revision, upgrade
 cli = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="信易枢纽 Xinyi Hub"
 )
+
+rules = typer.Typer(
+    no_args_is_help=True, help="共享规则：起草、批准、启用、重演。Sharing rules, one version after the other."
+)
+cli.add_typer(rules, name="rules")
 
 
 def main() -> None:
@@ -184,6 +192,98 @@ def participant(
             )
         )
         print(f"participant {participant_id} may ask as client {client_id}")
+
+
+@contextmanager
+def database_url() -> Iterator[str]:
+    """The address of the database that a command works on, at the newest shape."""
+    with settings_with_servers() as settings:
+        _migrate_or_check(settings)
+        assert settings.database_url is not None
+        yield settings.database_url
+
+
+RuleSetId = Annotated[str, typer.Argument(help="id of the rule set, as in `rules list`")]
+RuleFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="TOML file")]
+By = Annotated[str, typer.Option("--by", help="who does it; goes into the history")]
+Reason = Annotated[str, typer.Option("--reason", help="why; goes into the history")]
+AsJson = Annotated[bool, typer.Option("--json", help="everything, for machines")]
+
+
+@rules.command("list")
+def list_rules() -> None:
+    """Every rule set and how far it has come."""
+    with database_url() as url:
+        asyncio.run(decisions.show_all(url))
+
+
+@rules.command("show")
+def show_rules(rule_set_id: RuleSetId) -> None:
+    """What was done with a rule set, and how it differs from the active one."""
+    with database_url() as url:
+        asyncio.run(decisions.show(url, rule_set_id))
+
+
+@rules.command("check")
+def check_rules(file: RuleFile) -> None:
+    """Say whether a rule file can be drafted, or which rule contradicts which. Needs no database."""
+    decisions.check(file)
+
+
+@rules.command("draft")
+def draft_rules(file: RuleFile, by: By) -> None:
+    """Put a rule file beside the others, without effect. Its text never changes after that."""
+    with database_url() as url:
+        asyncio.run(decisions.draft(url, file, by=by))
+
+
+@rules.command("replay")
+def replay_rules(
+    rule_set_id: RuleSetId,
+    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="first day, China's time")],
+    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="last day, included")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a rule set would have changed about recorded questions: by bank, data set and field."""
+    with database_url() as url:
+        asyncio.run(decisions.replay(url, rule_set_id, first.date(), last.date(), as_json=as_json))
+
+
+@rules.command("approve")
+def approve_rules(rule_set_id: RuleSetId, by: By, reason: Reason = "") -> None:
+    """Approve a draft: another person than its drafter."""
+    with database_url() as url:
+        asyncio.run(decisions.approve(url, rule_set_id, by=by, reason=reason))
+
+
+@rules.command("activate")
+def activate_rules(rule_set_id: RuleSetId, by: By, reason: Reason = "") -> None:
+    """Let an approved rule set decide from now on; running hubs take it up within seconds."""
+    with database_url() as url:
+        asyncio.run(decisions.activate(url, rule_set_id, by=by, reason=reason))
+
+
+@rules.command("withdraw")
+def withdraw_rules(rule_set_id: RuleSetId, by: By, reason: Reason) -> None:
+    """Give up a draft, or an approved rule set that was never active."""
+    with database_url() as url:
+        asyncio.run(decisions.withdraw(url, rule_set_id, by=by, reason=reason))
+
+
+@cli.command()
+def explain(
+    decision_id: Annotated[UUID, typer.Argument(help="decision_id of an answer or a refusal")],
+    as_json: AsJson = False,
+) -> None:
+    """Say why a question was answered as it was: the rule of each field, the clause of the consent."""
+    with database_url() as url:
+        asyncio.run(decisions.explain(url, decision_id, as_json=as_json))
+
+
+@cli.command("reference")
+def write_reference() -> None:
+    """Print the reference of all data sets (docs/datasets.md), made from the contracts and the sharing rules."""
+    print(reference_text(load_catalogue()), end="")
 
 
 @cli.command()

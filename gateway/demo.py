@@ -85,9 +85,9 @@ def play_demo(settings: Settings, *, once: bool, enterprises: int) -> int:
 
 
 def _prepare(settings: Settings, places: Places, enterprises: int) -> None:
-    marker = places.province / f"complete-{enterprises}"
+    marker = places.province / f"complete-{enterprises}-with-other-owners"
     if not marker.exists():
-        _step("生成合成省份数据", f"{enterprises} 家企业，24 个月纳税记录")
+        _step("生成合成省份数据", f"{enterprises} 家企业，24 个月的纳税、社保、公积金、水电等记录")
         _run("sandbox", "province", "--out", str(places.province), "--enterprises", str(enterprises))
         marker.touch()
     if not (places.certificates / "ca.pem").exists():
@@ -102,7 +102,9 @@ async def _fill(settings: Settings, places: Places) -> None:
     """Take in what the database does not have yet, and enter the demo bank."""
     assert settings.database_url is not None
     contracts = load_catalogue().contracts
-    files = {dataset: places.province / f"{dataset}.csv" for dataset in ("registration", "tax")}
+    # The registrations first: some owners know an enterprise by its name or old code only.
+    paths = sorted(places.province.glob("*.csv"), key=lambda path: (path.stem != "registration", path.stem))
+    files = {path.stem: path for path in paths}
     for dataset in await _not_taken_in(settings.database_url, files):
         _step(f"归集 {dataset}")
         await ingest_files(settings.database_url, contracts[dataset], [files[dataset]], quiet=False)

@@ -19,6 +19,8 @@ REDIS_AWAY_MEANS = [
     "DPoP calls and token requests are refused; calls over mutual TLS with a token in hand go on",
     "enterprises cannot log in",
 ]
+OWNER_AWAY = ("away", "probing")
+"""as the process that answers sees it; each finds out by itself"""
 
 
 @router.get("/health", summary="状态")
@@ -27,10 +29,17 @@ async def health(hub: HubDep) -> JSONResponse:
     database, redis = await asyncio.gather(_database(hub), _redis(hub))
     degraded = ["no question can be answered: PostgreSQL is away"] if not database else []
     degraded += [] if redis else REDIS_AWAY_MEANS
+    owners = hub.spine.live.owners_health()
+    degraded += [
+        f"live data of {owner} is refused: the owner is away"
+        for owner in owners
+        if owners[owner] in OWNER_AWAY
+    ]
     body: dict[str, Any] = {
         "status": "down" if not database else "degraded" if degraded else "ok",
         "postgresql": "ok" if database else "away",
         "redis": "ok" if redis else "away",
+        "owners": owners,
         "degraded": degraded,
     }
     return JSONResponse(body, 200 if database else 503, headers={"cache-control": "no-store"})

@@ -1,15 +1,26 @@
 """The objects of the running program, made here and handed down."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Hashable, Iterable, Sequence
+import asyncio
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Hashable,
+    Iterable,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from typing import TypeVar
 
 import asyncpg
 import structlog
 
-from adapters import GovernmentLogin
+from adapters import GovernmentLogin, open_data_owners
 from core.clock import Clock, now
 from core.database import AWAY, Database, connect_database
 from core.errors import Unavailable
@@ -17,13 +28,16 @@ from core.groups import GroupOperation
 from core.keys import Keys, load_keys
 from core.redis import Redis, connect_redis
 from core.settings import Settings
-from datasets import Catalogue, load_catalogue, read_records, reread_records
+from datasets import Catalogue, RulesInForce, load_catalogue, read_live_checks, read_records, reread_records
+from gateway.decisions.rules import keep_current, rules_at_start
 from gateway.oauth.bearer import Doorkeeper
 from gateway.oauth.server import TokenServer
 from gateway.oauth.tokens import AccessTokens
 from gateway.queries.admission import Admission
-from gateway.queries.answer import Spine
-from ledger import recall, remember
+from gateway.queries.deliveries import Deliveries
+from gateway.queries.live import LiveShelf
+from gateway.queries.spine import Spine
+from ledger import claim_probes, look_at_consents, recall, remember
 
 Ask = TypeVar("Ask")
 Reply = TypeVar("Reply")
@@ -31,8 +45,10 @@ Reply = TypeVar("Reply")
 log = structlog.stdlib.get_logger()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Hub:
+    """``catalogue`` is replaced as a whole when other rules come into force (`use`)."""
+
     settings: Settings
     database: Database
     redis: Redis
@@ -45,6 +61,10 @@ class Hub:
     login: GovernmentLogin
     spine: Spine
     clock: Clock
+
+    def use(self, catalogue: Catalogue) -> None:
+        """From the next question on."""
+        self.catalogue = self.spine.catalogue = catalogue
 
 
 @asynccontextmanager
@@ -65,7 +85,19 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
             key=keys["login"],
         )
         stack.push_async_callback(login.close)
-        catalogue = load_catalogue()
+        rules = await rules_at_start(database, clock())
+        catalogue = await asyncio.to_thread(_compiled, catalogue_of_this_release(), rules)
+        owners = open_data_owners(settings.owners)
+        live = LiveShelf(
+            pool=database.hot,
+            checks=GroupOperation(on_database(database.hot, read_live_checks)),
+            owners=owners,
+            contracts=catalogue.contracts,
+            clock=clock,
+        )
+        stack.push_async_callback(live.close)
+        deliveries = Deliveries(database.hot)
+        await deliveries.look()
         tokens = AccessTokens(keys["tokens"], settings.public_url)
         doorkeeper = Doorkeeper(tokens, settings.own_urls)
         admission = Admission(redis, rate_per_second=settings.rate_per_second, burst=settings.rate_burst)
@@ -75,11 +107,15 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
             catalogue=catalogue,
             shelf=GroupOperation(on_database(database.hot, read_records), batches_max=1),
             shelf_again=GroupOperation(on_database(database.hot, reread_records)),
+            live=live,
+            deliveries=deliveries,
+            look=GroupOperation(on_database(database.hot, look_at_consents)),
+            claim_probes=GroupOperation(on_database(database.hot, claim_probes, part_of=attrgetter("uscc"))),
             remember=GroupOperation(on_database(database.hot, remember, part_of=attrgetter("consent_id"))),
             recall=GroupOperation(on_database(database.hot, recall)),
             clock=clock,
         )
-        yield Hub(
+        hub = Hub(
             settings=settings,
             database=database,
             redis=redis,
@@ -93,6 +129,33 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
             spine=spine,
             clock=clock,
         )
+
+        async def take(current: RulesInForce) -> None:
+            hub.use(await asyncio.to_thread(_compiled, hub.catalogue, current))
+
+        async with _in_background(deliveries.keep_looking(), keep_current(database, rules, take)):
+            yield hub
+
+
+@cache
+def catalogue_of_this_release() -> Catalogue:
+    """The contracts that came with the program: read once, they do not change under it."""
+    return load_catalogue()
+
+
+def _compiled(catalogue: Catalogue, rules: RulesInForce) -> Catalogue:
+    return catalogue.under(rules.active, rules.earlier).compiled()
+
+
+@asynccontextmanager
+async def _in_background(*endless: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(work) for work in endless]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def on_database(

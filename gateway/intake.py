@@ -35,9 +35,9 @@ async def _ingest_one(
 
 
 def print_account(report: IntakeReport) -> None:
-    """received = accepted + duplicate + superseded + quarantined, and why rows were quarantined."""
+    """received = accepted + unchanged + superseded + quarantined, and why rows were quarantined."""
     print(
-        f"{report.file_name}: 收到 {report.received} = 新增 {report.accepted} + 未变 {report.duplicate} "
+        f"{report.file_name}: 收到 {report.received} = 新增 {report.accepted} + 未变 {report.unchanged} "
         f"+ 更新 {report.superseded} + 疑问 {report.quarantined}"
     )
     for reason, rows in report.reasons.items():

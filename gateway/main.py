@@ -18,6 +18,7 @@ from core.errors import HubError, InvalidInput, NotFound
 from core.settings import Settings
 from gateway import health
 from gateway.banks import endpoints as banks
+from gateway.decisions import endpoints as decisions
 from gateway.hub import open_hub
 from gateway.oauth import endpoints as oauth
 from gateway.portal import endpoints as portal
@@ -53,7 +54,7 @@ def build_app(settings: Settings) -> QuestionDoor:
     )
     app.add_middleware(BodyLimit)
     door = QuestionDoor(app)
-    for router in (oauth.router, banks.router, portal.router, health.router):
+    for router in (oauth.router, banks.router, decisions.router, portal.router, health.router):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _add_pages(app)

@@ -44,6 +44,11 @@ PROBLEMS: dict[str, Problem] = {
         400, "请求体不是合法的 JSON", "The body is not valid JSON",
         "请按接口文档以 UTF-8 编码发送 JSON 对象。", "Send a JSON object in UTF-8, as the interface guide says.",
     ),
+    "fields_invalid": _p(
+        400, "没有这样的数据项", "There is no such field",
+        "errors 列出不认识的数据项；各信息项目的数据项见 /v1/catalogue。",
+        "`errors` names them; the fields of each data set stand in /v1/catalogue.",
+    ),
     "question_invalid": _p(
         400, "查询条件不完整或类型不对", "The question is incomplete or of the wrong type",
         "请检查 consent_id、uscc、purpose 三项。", "Check consent_id, uscc and purpose.",
@@ -51,6 +56,11 @@ PROBLEMS: dict[str, Problem] = {
     "request_invalid": _p(
         400, "请求内容有误", "The request is not valid",
         "请按 errors 中列出的字段逐项改正。", "Correct the fields that errors names.",
+    ),
+    "statements_invalid": _p(
+        400, "核验的陈述有误", "The statements to verify are not acceptable",
+        "请按 errors 逐条改正；金额只能与公开刻度上的数比较，errors 给出最近的两个。",
+        "Correct what errors names; a figure is compared with bounds of the public scale only, two are named there.",
     ),
     "uscc_invalid": _p(
         400, "统一社会信用代码有误", "Not a valid unified social credit code",
@@ -69,6 +79,10 @@ PROBLEMS: dict[str, Problem] = {
         400, "缺少 Idempotency-Key 请求头", "The Idempotency-Key header is missing",
         "每个新问题请带一个新的、不超过 255 个可见字符的键；重试时用同一个键。",
         "Send a new key of 1 to 255 visible ASCII characters with each new question, and the same key with a retry.",
+    ),
+    "actor_missing": _p(
+        400, "没有写明由谁操作", "It is not said who does it",
+        "请写明操作人。", "Say who does it.",
     ),
     "too_large": _p(
         413, "请求体过大", "The body is too large",
@@ -116,6 +130,24 @@ PROBLEMS: dict[str, Problem] = {
     "no_rule": _p(
         403, "该用途不可查询此数据", "No sharing rule lets this data out for this purpose",
         "请核对用途；各用途可见的数据见 /v1/catalogue。", "Check the purpose; /v1/catalogue shows what each may see.",
+    ),
+    "mode_not_offered": _p(
+        403, "该信息项目不以此方式提供", "The data set is not offered in this mode",
+        "各信息项目的共享方式见 /v1/catalogue。", "/v1/catalogue shows the modes of each data set.",
+    ),
+    "subject_not_caller": _p(
+        403, "只能为本机构自己询问", "You can ask for yourself only",
+        "subject.type 填 participant，subject.id 填贵机构的编号。",
+        "Give subject.type participant and your own participant id as subject.id.",
+    ),
+    "consent_missing": _p(
+        403, "没有写明凭哪一份授权", "No consent is named",
+        "没有授权就没有数据：请在 context.consent_id 写明授权。",
+        "No consent, no data: name the consent in context.consent_id.",
+    ),
+    "rule_set_own_draft": _p(
+        403, "不能批准自己起草的规则", "Nobody approves rules of their own drafting",
+        "请由另一人批准。", "Let another person approve it.",
     ),
     "consent_revoked": _p(
         403, "企业已撤回授权", "The enterprise revoked its consent",
@@ -165,6 +197,11 @@ PROBLEMS: dict[str, Problem] = {
         403, "授权不含此数据", "The consent does not cover this data set",
         "请查询授权所列的数据，或另行申请。", "Ask for what the consent lists, or request more.",
     ),
+    "verification_budget_spent": _p(
+        403, "该数据项本月的核验额度已用完", "What may be verified of this field this month is spent",
+        "每家机构与全部机构合计均有限额；未计费。请下月再核验，或请企业提供原件。",
+        "One bank and all banks together have a limit; nothing was charged. Ask again next month, or see the original.",
+    ),
     "session_required": _p(401, "请先登录", "Please log in", "请重新登录。", "Log in again."),
     "form_expired": _p(
         403, "页面已过期", "This page is out of date", "请返回上一页刷新后重试。", "Go back, reload and try again.",
@@ -181,6 +218,18 @@ PROBLEMS: dict[str, Problem] = {
     "dataset_unknown": _p(
         404, "没有这个数据集", "No such data set", "可查的数据集见 /v1/catalogue。", "/v1/catalogue lists the data sets.",
     ),
+    "decision_unknown": _p(
+        404, "没有这个决定，或不是贵机构的", "No such decision of yours",
+        "请核对 decision_id；只能查本机构自己的查询。", "Check the decision_id; only your own calls are explained.",
+    ),
+    "resource_unknown": _p(
+        404, "不认识这种资源", "No such kind of resource",
+        "resource.type 只能是 dataset。", "resource.type is dataset.",
+    ),
+    "rule_set_unknown": _p(
+        404, "没有这一版规则", "No such rule set",
+        "请核对规则版本号。", "Check the id of the rule set.",
+    ),
     "not_found": _p(404, "没有这个地址", "No such address", "接口文档见 /docs。", "The interface guide is at /docs."),
     "method_not_allowed": _p(
         405, "该地址不支持此方法", "Method not allowed", "接口文档见 /docs。", "The interface guide is at /docs.",
@@ -189,6 +238,14 @@ PROBLEMS: dict[str, Problem] = {
     "consent_state": _p(
         409, "授权当前的状态不允许此操作", "The consent's state does not allow that",
         "请刷新后查看当前状态。", "Reload and look at its present state.",
+    ),
+    "rule_set_exists": _p(
+        409, "这个版本号已有另一份规则", "That id belongs to another rule text",
+        "规则一经起草即不再改动：请换一个版本号重新起草。", "A drafted text never changes: draft it under a new id.",
+    ),
+    "rule_set_state": _p(
+        409, "这一版规则当前的状态不允许此操作", "The rule set's state does not allow that",
+        "请查看它当前的状态。", "Look at its present state.",
     ),
     "idempotency_key_reused": _p(
         422, "Idempotency-Key 已用于另一个问题", "The Idempotency-Key was used for another question",
@@ -209,10 +266,25 @@ PROBLEMS: dict[str, Problem] = {
         "请用同一个 Idempotency-Key 重试，不会重复计费。",
         "Retry with the same Idempotency-Key; nothing is charged twice.",
     ),
+    "too_busy": _p(
+        503, "等候的查询过多，未提供数据", "Too many questions are waiting; no data was handed over",
+        "请稍候用同一个 Idempotency-Key 重试；未计费。",
+        "Retry in a moment with the same Idempotency-Key; nothing was charged.",
+    ),
     "redis_away": _p(
         503, "防重放服务暂不可用", "Replay protection is away",
         "请稍后用新的 DPoP 证明与同一个 Idempotency-Key 重试；双向 TLS 通道不受影响。",
         "Retry soon with a new proof and the same Idempotency-Key; calls over mutual TLS go on.",
+    ),
+    "owner_away": _p(
+        503, "数据的责任单位暂时没有答复，未提供数据", "The owner of the data does not answer; no data was handed over",
+        "此数据须实时向责任单位查询。请稍候用同一个 Idempotency-Key 重试；未计费。",
+        "It is asked from its owner each time. Retry in a moment with the same Idempotency-Key; nothing was charged.",
+    ),
+    "owner_answer_unusable": _p(
+        502, "责任单位的答复无法使用，未提供数据", "The owner's answer cannot be used; no data was handed over",
+        "平台已记录并会通知责任单位。请稍后用同一个 Idempotency-Key 重试；未计费。",
+        "The hub has noted it for the owner. Retry later with the same Idempotency-Key; nothing was charged.",
     ),
     "login_failed": _p(
         502, "政务服务网登录未成功", "The government log-in did not succeed",

@@ -1,10 +1,13 @@
-"""Tables of the ledger. ``disclosures`` is append-only by database right and partitioned by month."""
+"""Tables of the ledger. ``disclosures`` and ``probes`` are append-only by database right, ``disclosures``
+partitioned by month."""
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     DateTime,
+    Identity,
     Integer,
     LargeBinary,
     MetaData,
@@ -62,3 +65,23 @@ usage = Table(
     Column("refused", BigInteger, nullable=False),
     Column("price_fen", BigInteger, nullable=False),
 )
+
+probes = Table(
+    "probes",
+    metadata,
+    Column("probe_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("participant_id", Text, nullable=False),
+    Column("idempotency_key", Text, nullable=False),
+    Column("number", SmallInteger, nullable=False, comment="of the statement within its question"),
+    Column("question_digest", LargeBinary, nullable=False),
+    Column("uscc", Text, nullable=False),
+    Column("dataset", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("part", Text, nullable=False, comment="of the record compared, or as stated when there was none"),
+    Column("kind", Text, nullable=False, comment="exact | tolerance | at_least | member | belongs"),
+    Column("cost", SmallInteger, nullable=False, comment="share of the month's allowance of the field"),
+    Column("guess", Boolean, nullable=False, comment="whether it named a figure to the last digit"),
+    Column("month", Date, nullable=False, comment="its first day, in China's time"),
+)
+"""One row per statement that a bank had verified. Append-only; what was stated is not in it."""

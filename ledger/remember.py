@@ -72,7 +72,7 @@ WITH asked AS (
 ),
 -- The lock makes a revocation and this commit wait for each other; in order of id, so that batches cannot deadlock.
 consent AS MATERIALIZED (
-    SELECT consent_id, participant_id, uscc, purpose, datasets, standing, uses_max - uses_spent AS uses_left
+    SELECT consent_id, participant_id, uscc, purpose, datasets, standing, valid_until, uses_max - uses_spent AS uses_left
     FROM live_consents WHERE consent_id = ANY ($8) ORDER BY consent_id FOR UPDATE
 ),
 judged AS (
@@ -90,6 +90,8 @@ judged AS (
             WHEN c.standing = 'used_up' AND answered_by_now(a.participant_id, a.idempotency_key)
                 THEN 'already_answered'
             WHEN c.standing <> 'active' THEN 'consent_' || c.standing
+            -- The standing is that of when this transaction began; the lock may have been waited for.
+            WHEN c.valid_until <= clock_timestamp() THEN 'consent_expired'
             WHEN a.ahead >= c.uses_left THEN 'crowded'
         END AS refusal
     FROM asked a

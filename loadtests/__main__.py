@@ -86,7 +86,8 @@ def _own_stage() -> Iterator[Stage]:
         ground = Ground(Path(name))
         stack.callback(ground.stop_servers)
         province, bank = ground.folder / "province", ground.folder / "bank"
-        ground.run("sandbox", "province", "--out", str(province), "--enterprises", str(ENTERPRISES))
+        numbers = ("--enterprises", str(ENTERPRISES), "--no-others")
+        ground.run("sandbox", "province", "--out", str(province), *numbers)
         ground.run("sandbox", "bank-keys", "--state", str(bank))
         ground.run("gateway", "migrate")
         for dataset in ("registration", "tax"):

@@ -115,6 +115,7 @@ def _prepare(ground: Ground, jwks: str) -> None:
     province, keys = ground.folder / "province", ground.folder / "jwks.json"
     keys.write_text(jwks)
     numbers = ["--enterprises", str(ENTERPRISES), "--months", str(MONTHS), "--seed", "7", "--dirty", "0"]
+    numbers += ["--no-others"]
     participant = ["participant", PARTICIPANT, "--name", "测速银行", "--jwks", str(keys)]
     ingest = ["gateway", "ingest", "--quiet"]
     with ThreadPoolExecutor() as side:

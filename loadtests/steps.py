@@ -20,13 +20,15 @@ from typing import NamedTuple
 import uvloop
 
 from core.settings import Settings
-from datasets import ShelfAsk, Shelved, View
+from datasets import ShelfAsk, View
 from gateway.hub import Hub, open_hub
 from gateway.oauth.bearer import Caller, Credentials
 from gateway.oauth.tokens import AccessTokens
 from gateway.queries.admission import Knock
-from gateway.queries.answer import MODE, Asked, Question, entry_of, read_question, write_answer
+from gateway.queries.answer import Asked, entry_of, read_question, write_answer
 from gateway.queries.door import credentials_of
+from gateway.queries.gathering import Material, Question
+from gateway.queries.showing import Shown, show
 from ledger import Entry
 from loadtests.bank import Bank
 from loadtests.ground import PARTICIPANT, PURPOSE, Target, read_targets
@@ -67,16 +69,23 @@ class Bench:
         scope = {"client": (PROXY, 1), "headers": headers}
         caller = hub.doorkeeper.who_asks(asked.credentials, "POST", asked.path)
         question = read_question(asked, hub.catalogue)
-        shelved = await hub.spine.shelf.ask(ShelfAsk(dataset, question.uscc, view.records_max))
+        shelved = await hub.spine.shelf.ask(ShelfAsk(dataset, question.uscc, records_max_of(view)))
         decision_id, at = uuid.uuid4(), hub.clock()
-        body = write_answer(view, shelved, decision_id, at)
+
+        def cut() -> Shown:
+            return show(view, Material([shelved]), at, ())
+
+        shown = cut()
+        body = write_answer(view, shown, decision_id, at)
         return {
             "credentials": timed(lambda: credentials_of(scope, dict(headers), PROXY)),
             "who_asks": timed(lambda: hub.doorkeeper.who_asks(asked.credentials, "POST", asked.path)),
             "question": timed(lambda: read_question(asked, hub.catalogue)),
             "rule": timed(lambda: self.view(dataset)),
-            "cut_and_write": timed(lambda: write_answer(view, shelved, decision_id, at)),
-            "entry": timed(lambda: entry_of(body, asked, caller, question, view, shelved, decision_id, at)),
+            "cut_and_write": timed(lambda: write_answer(view, cut(), decision_id, at)),
+            "entry": timed(
+                lambda: entry_of(body, asked, caller, question, view, shown, None, decision_id, at)
+            ),
         }
 
     def proofs(self) -> dict[str, float]:
@@ -101,7 +110,7 @@ class Bench:
 
     async def together(self, dataset: str) -> dict[str, dict[int, dict[str, float]]]:
         """By step and number of questions at once."""
-        hub, records_max = self.hub, self.view(dataset).records_max
+        hub, records_max = self.hub, records_max_of(self.view(dataset))
         knock = Knock(f"rate:{PARTICIPANT}:{dataset}", None)
         steps: dict[str, Callable[[Step], Awaitable[object]]] = {
             "rate": lambda step: hub.admission.admit(knock),
@@ -126,8 +135,8 @@ class Bench:
         asked, _ = self.asked(target, dataset)
         view, question = self.view(dataset), read_question(asked, self.hub.catalogue)
         caller = Caller(PARTICIPANT, PARTICIPANT, "bank", None)
-        shelved = Shelved("[]", list(range(1, view.records_max + 1)), None, None)
-        entry = entry_of(b"", asked, caller, question, view, shelved, uuid.uuid4(), self.hub.clock())
+        shown = Shown(range(1, records_max_of(view) + 1), None, None, {})
+        entry = entry_of(b"", asked, caller, question, view, shown, None, uuid.uuid4(), self.hub.clock())
         return Step(question, entry)
 
     # --- the makings ----------------------------------------------------------------------------------------
@@ -160,7 +169,12 @@ class Bench:
     _issued: dict[str, str] = field(default_factory=dict)
 
     def view(self, dataset: str) -> View:
-        return self.hub.catalogue.view_for("bank", PURPOSE, dataset, MODE)
+        return self.hub.catalogue.view_for("bank", PURPOSE, dataset)
+
+
+def records_max_of(view: View) -> int:
+    [(_, records_max)] = view.inputs
+    return records_max
 
 
 def timed(step: Callable[[], object], calls: int = 1000) -> float:

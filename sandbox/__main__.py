@@ -11,6 +11,8 @@ import orjson
 import typer
 
 from sandbox import bank as demo_bank
+from sandbox import data_owner as real_estate
+from sandbox import deliveries as other_owners
 from sandbox import government_login as provider
 from sandbox import province as synthetic
 from sandbox import story as whole_story
@@ -38,16 +40,22 @@ def province(
         datetime | None, typer.Option(formats=["%Y-%m", "%Y%m"], help="纳税数据止于此月之前；默认本月")
     ] = None,
     dirty: Annotated[int, typer.Option(min=0, help="混入登记文件的问题行数")] = 12,
+    others: Annotated[
+        bool, typer.Option("--others/--no-others", help="也生成社保、公积金、水电、处罚、专利等其他数据")
+    ] = True,
 ) -> None:
-    """生成合成的江苏省：registration.csv、tax.csv、enterprises.json、summary.json。"""
+    """生成合成的江苏省：registration.csv、tax.csv、enterprises.json、summary.json，以及其他责任单位的数据。"""
     end = until or datetime.now(ZoneInfo("Asia/Shanghai"))
-    summary = synthetic.write(
-        out, count=enterprises, seed=seed, months=synthetic.months_until(end.date(), months), dirty=dirty
+    span = synthetic.months_until(end.date(), months)
+    summary = synthetic.write(out, count=enterprises, seed=seed, months=span, dirty=dirty)
+    rows = (
+        other_owners.write(out, count=enterprises, seed=seed, months=span, dirty=dirty // 6) if others else {}
     )
     typer.echo(
         f"{enterprises} 家企业（{summary['complete_enterprises']} 家数据完整），"
         f"登记 {summary['registration_rows']} 行（其中问题行 {dirty}），"
-        f"纳税 {summary['tax_rows']} 行（{summary['tax_from']} 至 {summary['tax_to']}） → {out}"
+        f"纳税 {summary['tax_rows']} 行（{summary['tax_from']} 至 {summary['tax_to']}），"
+        f"其他 {len(rows)} 项 {sum(rows.values())} 行 → {out}"
     )
 
 
@@ -76,6 +84,23 @@ def government_login(
         client_id=client_id,
     )
     typer.echo(f"政务服务网登录（沙箱）：http://{host}:{port}")
+    serve(site, host, port)
+
+
+@app.command()
+def data_owner(
+    enterprises: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="province 写出的 enterprises.json")
+    ],
+    state: StateFolder,
+    port: int = 8003,
+    host: Host = "127.0.0.1",
+) -> None:
+    """不动产登记机构的替身：经共享交换接口实时答复查封信息。"""
+    site = real_estate.open_data_owner(enterprises, state)
+    url = f"http://{host}:{port}"
+    typer.echo(f"不动产登记（沙箱）：{url}")
+    typer.echo(f"HUB_OWNERS='{real_estate.setting_for_the_hub(url, state)}'")
     serve(site, host, port)
 
 

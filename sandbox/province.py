@@ -54,6 +54,7 @@ class Enterprise:
     registered: date
     kind: str
     capital: int  # 万元
+    trade: str
     scope: str
     city: str
     signatory_name: str
@@ -120,24 +121,52 @@ def generate(count: int, seed: int) -> Iterator[Enterprise]:
         yield _heroine(code, number, dice) if number == 0 else _enterprise(code, number, dice, names)
 
 
-def tax_months(enterprise: Enterprise, months: list[date], seed: int) -> Iterator[TaxMonth]:
-    """The enterprise's tax rows for `months` (first days, ascending); gaps and arrears after its habit."""
-    dice = random.Random(f"{seed}/tax/{enterprise.uscc}")
-    missing = _missing(enterprise, months, dice)
-    unpaid_from = months[-dice.randint(2, 5) :][0] if enterprise.tax_habit == "arrears" else None
+@dataclass(frozen=True)
+class Course:
+    """How the business of an enterprise went: what the deliveries of all owners agree on.
+
+    ``sales`` in 万元 for every month, also for those in which nothing was declared (``silent``);
+    ``short_of_money_from``: the month from which not all is paid.
+    """
+
+    enterprise: Enterprise
+    sales: dict[date, float]
+    silent: frozenset[date]
+    short_of_money_from: date | None
+
+    def is_short(self, month: date) -> bool:
+        return self.short_of_money_from is not None and month >= self.short_of_money_from
+
+    def declares(self, month: date) -> bool:
+        return month not in self.silent and month >= self.enterprise.registered
+
+
+def course_of(enterprise: Enterprise, months: list[date], seed: int) -> Course:
+    """``months``: first days, ascending."""
+    dice = random.Random(f"{seed}/course/{enterprise.uscc}")
     growth = dice.uniform(-0.01, 0.015)
-    before = _sales(enterprise, months[0], 0, growth, dice)
+    sales = {
+        month: _sales(enterprise, month, position, growth, dice) for position, month in enumerate(months)
+    }
+    silent = frozenset(_missing(enterprise, months, dice))
+    short = months[-dice.randint(2, 5) :][0] if enterprise.tax_habit == "arrears" else None
+    return Course(enterprise, sales, silent, short)
+
+
+def tax_months(course: Course, seed: int) -> Iterator[TaxMonth]:
+    """The tax rows, taxed on the sales of the month before; gaps and arrears after the enterprise's habit."""
+    enterprise = course.enterprise
+    dice = random.Random(f"{seed}/tax/{enterprise.uscc}")
+    before = next(iter(course.sales.values()))
     quarter = before * 3
-    for position, month in enumerate(months):
-        sales = _sales(enterprise, month, position, growth, dice)
+    for month, sales in course.sales.items():
         vat = before * enterprise.vat_burden
         cit = quarter * enterprise.profit_share * 0.25 if month.month in _QUARTERLY_TAX_MONTHS else 0.0
         quarter = sales if cit else quarter + sales
         before = sales
-        if month in missing or month < enterprise.registered:
-            continue
-        share = dice.uniform(0.0, 0.8) if unpaid_from and month >= unpaid_from else 1.0
-        yield TaxMonth(enterprise.uscc, month, vat, vat * share, cit, cit * share, sales * 10_000)
+        if course.declares(month):
+            share = dice.uniform(0.0, 0.8) if course.is_short(month) else 1.0
+            yield TaxMonth(enterprise.uscc, month, vat, vat * share, cit, cit * share, sales * 10_000)
 
 
 def months_until(until: date, count: int) -> list[date]:
@@ -153,7 +182,7 @@ def write(out: Path, *, count: int, seed: int, months: list[date], dirty: int) -
     rows_of_tax: list[tuple[str, ...]] = []
     people: list[dict[str, Any]] = []
     for enterprise in enterprises:
-        rows = [month.row() for month in tax_months(enterprise, months, seed)]
+        rows = [month.row() for month in tax_months(course_of(enterprise, months, seed), seed)]
         rows_of_tax += rows
         complete = len(rows) == len(months) and enterprise.tax_habit == "steady"
         people.append(_for_log_in(enterprise, complete=complete))
@@ -182,6 +211,16 @@ def _material() -> dict[str, Any]:
     return tomllib.loads(Path(__file__).with_name("jiangsu.toml").read_text(encoding="utf-8"))
 
 
+def trade_of(enterprise: Enterprise) -> dict[str, Any]:
+    """What jiangsu.toml says about the enterprise's trade."""
+    return _trades()[enterprise.trade]
+
+
+@cache
+def _trades() -> dict[str, dict[str, Any]]:
+    return {trade["word"]: trade for trade in _material()["trades"]}
+
+
 def _enterprise(code: int, number: int, dice: random.Random, names: set[str]) -> Enterprise:
     material = _material()
     city = dice.choice(list(material["cities"]))
@@ -197,6 +236,7 @@ def _enterprise(code: int, number: int, dice: random.Random, names: set[str]) ->
         registered=date(1998, 1, 1) + timedelta(days=dice.randrange(26 * 365)),
         kind=kind,
         capital=dice.choice(_CAPITALS),
+        trade=trade["word"],
         scope=trade["scope"],
         city=city,
         signatory_name=_person(dice),
@@ -219,6 +259,7 @@ def _heroine(code: int, number: int, dice: random.Random) -> Enterprise:
         registered=date(2012, 5, 18),
         kind=_KINDS[0],
         capital=500,
+        trade=_material()["trades"][0]["word"],
         scope=_material()["trades"][0]["scope"],
         city="苏州",
         signatory_name=HEROINE_SIGNATORY,

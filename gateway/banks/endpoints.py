@@ -11,6 +11,7 @@ from consent import check_terms, file_request, find_for_participant
 from core.clock import china_day
 from core.errors import InvalidInput, NotFound
 from core.identifiers import InvalidUSCC, parse_uscc
+from datasets import catalogue_json, dataset_json
 from gateway.access import BankCaller, HubDep
 from gateway.banks.schemas import (
     AnswerOut,
@@ -79,11 +80,23 @@ async def usage(
         return UsageOut.of(await usage_of(tx, caller.participant_id, first, last))
 
 
-@router.get("/catalogue", tags=[OVERVIEW], summary="有哪些数据，各用途能看到什么")
+@router.get("/catalogue", tags=[OVERVIEW], summary="有哪些数据和数据项")
 async def catalogue(hub: HubDep) -> Response:
-    """Which data sets there are, their fields, and what each kind of caller sees of them for which purpose."""
-    # Written directly: FastAPI would walk through all of it, for every call.
-    return Response(orjson.dumps(hub.catalogue.as_json()), media_type="application/json")
+    """Which data sets there are and their fields. Who sees what of one: `/v1/catalogue/{dataset}`."""
+    return _json(catalogue_json(hub.catalogue))
+
+
+@router.get("/catalogue/{dataset}", tags=[OVERVIEW], summary="一项数据：各用途能看到什么，答复的 JSON Schema")
+async def catalogue_of(dataset: str, hub: HubDep) -> Response:
+    """One data set: what each kind of caller sees of it for which purpose, and the JSON Schema of each answer."""
+    if dataset not in hub.catalogue.contracts:
+        raise NotFound("dataset_unknown")
+    return _json(dataset_json(hub.catalogue, dataset))
+
+
+def _json(shown: dict[str, Any]) -> Response:
+    # Written directly: FastAPI would walk through all of it.
+    return Response(orjson.dumps(shown), media_type="application/json")
 
 
 @router.post(

@@ -1,13 +1,14 @@
 """What a consent is about, in the catalogue's words: its purpose, its data sets, and what the asker will see of them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from consent import Consent, notice
-from datasets import VIEW_TITLES, Catalogue, Contract, NoRule, Purpose, View, example_answer
+from datasets import VIEW_TITLES, Catalogue, Contract, FieldDecision, Purpose, View, example_of
 
-Kind = Literal["raw", "banded", "masked", "withheld"]
-KINDS: tuple[Kind, ...] = ("raw", "banded", "masked", "withheld")
+Kind = Literal["raw", "banded", "masked", "derived", "verify", "withheld"]
+KINDS: tuple[Kind, ...] = ("raw", "banded", "masked", "derived", "verify", "withheld")
 """From the most that is shown to nothing at all."""
 
 
@@ -85,21 +86,21 @@ def previews_of(catalogue: Catalogue, consent: Consent) -> list[Preview]:
 
 def _preview(catalogue: Catalogue, consent: Consent, dataset: str) -> Preview:
     title = title_of(catalogue, dataset)
-    try:
-        view = catalogue.view_for(consent.participant_class, consent.terms.purpose, dataset)
-    except NoRule:
+    views = catalogue.views_about(consent.participant_class, consent.terms.purpose, dataset)
+    if not views:
         return Preview(title, None, ())
-    return Preview(title, view.contract, groups_of(view))
+    return Preview(title, views[0].contract, groups_of(*views))
 
 
-def groups_of(view: View) -> tuple[ShownGroup, ...]:
-    """The fields of a view, from what is shown as it is to what is not shown."""
-    preview = example_answer(view)
-    examples = {field.field: field.example for field in (*preview.shown, *preview.withheld)}
+def groups_of(*views: View) -> tuple[ShownGroup, ...]:
+    """The fields of a data set, from what is shown as it is to what is not shown.
+
+    Of several views, one per mode, each field stands once: where it shows the most.
+    """
     sorted_by_kind: dict[Kind, dict[Title, list[ShownField]]] = {kind: {} for kind in KINDS}
-    for decision in view.decisions:
+    for view, decision in _most_open(views):
         field = view.contract.field_by_name[decision.field]
-        shown = ShownField(Title(field.title, field.title_en), examples[field.name])
+        shown = ShownField(Title(field.title, field.title_en), example_of(view, field))
         reasons = sorted_by_kind[_kind(decision.view)]
         reasons.setdefault(Title(decision.because, decision.because_en), []).append(shown)
     return tuple(
@@ -107,6 +108,13 @@ def groups_of(view: View) -> tuple[ShownGroup, ...]:
         for kind, reasons in sorted_by_kind.items()
         if reasons
     )
+
+
+def _most_open(views: Sequence[View]) -> Iterator[tuple[View, FieldDecision]]:
+    for decisions in zip(*(view.decisions for view in views), strict=True):
+        ranks = [KINDS.index(_kind(decision.view)) for decision in decisions]
+        most = ranks.index(min(ranks))
+        yield views[most], decisions[most]
 
 
 def _kind(view: str | None) -> Kind:

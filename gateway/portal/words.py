@@ -160,6 +160,13 @@ WORDS: Mapping[str, Phrase] = {
     "kind_withheld": _("不提供", "not shown"),
     "kind_withheld_text": _("这几项不给对方看", "They do not get to see these"),
     "kind_raw_text": _("对方看到原来的内容", "They see it as it is"),
+    "kind_derived_text": _(
+        "对方只看到计算出的结果，看不到明细", "They see the figure, not the records behind it"
+    ),
+    "kind_verify_text": _(
+        "对方看不到内容，只能拿自己知道的来核对是否一致",
+        "They see nothing; they may ask whether what they hold is right",
+    ),
     "kind_banded_text": _("对方只看到大致范围，看不到具体数字", "They see a range, not the figure"),
     "kind_masked_text": _("对方只看到一部分，其余用星号遮住", "They see a part; the rest is starred out"),
     "preview_gone": _(

@@ -6,7 +6,6 @@ Remember before telling (promise 2): `hub.remember` returns after the commit, an
 
 import hashlib
 import os
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -14,17 +13,16 @@ from uuid import UUID
 import msgspec
 import orjson
 
-from core.clock import Clock
 from core.errors import Conflict, InvalidInput, NotFound, Refused
-from core.groups import GroupOperation
-from core.identifiers import USCC, InvalidUSCC, new_id, parse_uscc
-from datasets import ABSENCE_NOTE, NOTHING_SHELVED, Catalogue, Mode, ShelfAsk, ShelfReask, Shelved, View
-from gateway.oauth.bearer import Caller, Credentials, Doorkeeper
-from gateway.queries.admission import Admission, Knock
-from ledger import Earlier, Entry, Remembered
+from core.identifiers import InvalidUSCC, new_id, parse_uscc
+from datasets import Catalogue, Mode, ShelfReask, Statement, View
+from gateway.oauth.bearer import Caller, Credentials
+from gateway.queries.admission import Knock
+from gateway.queries.gathering import Material, Question, checks_of, gather, nothing_shelved
+from gateway.queries.showing import Shown, show
+from gateway.queries.spine import Spine
+from ledger import Earlier, Entry
 
-MODE: Mode = "collected"
-NOT_FOUND_NOTE = f"{ABSENCE_NOTE}：归集库中暂无该企业的此项数据。"
 REPEATABLE_STANDINGS = ("active", "used_up")
 """of a consent: the answer to a retry is given again, as its use was spent for this very question"""
 
@@ -44,46 +42,30 @@ class QuestionBody(msgspec.Struct, forbid_unknown_fields=True):
     consent_id: UUID
     uscc: str
     purpose: str
-
-
-class Question(NamedTuple):
-    consent_id: UUID
-    uscc: USCC
-    purpose: str
-    dataset: str
-    idempotency_key: str
-    digest: bytes
-    """of what is asked, so that a reused idempotency key is noticed"""
-
-
-@dataclass(frozen=True)
-class Spine:
-    """The parts that a question passes; made once in `gateway.main`."""
-
-    doorkeeper: Doorkeeper
-    admission: Admission
-    catalogue: Catalogue
-    shelf: GroupOperation[ShelfAsk, Shelved]
-    shelf_again: GroupOperation[ShelfReask, Shelved]
-    remember: GroupOperation[Entry, Remembered]
-    recall: GroupOperation[tuple[str, str], Earlier | None]
-    clock: Clock
+    mode: Mode | None = None
+    fields: tuple[str, ...] | None = None
+    statements: tuple[Statement, ...] = ()
 
 
 DECODER = msgspec.json.Decoder(QuestionBody)
+FIELDS_MAX = 200
 
 
 async def answer(asked: Asked, hub: Spine) -> bytes:
     """The body of the answer, after it was recorded. Raises `core.errors.HubError`, and then no data leaves."""
     caller = hub.doorkeeper.who_asks(asked.credentials, "POST", asked.path)
-    question = read_question(asked, hub.catalogue)
+    catalogue = hub.catalogue
+    question = read_question(asked, catalogue)
     await hub.admission.admit(Knock(f"rate:{caller.participant_id}:{question.dataset}", caller.replay_key))
-    view = hub.catalogue.view_for(caller.participant_class, question.purpose, question.dataset, MODE)
-    shelved = await fetch(question, view, hub)
+    view = view_of(question, caller, catalogue)
+    if view.contract.live is not None and await earlier_answer(question, caller, hub):
+        return await answer_again(caller, question, hub)  # also while the owner is away
+    material = await gather(question, view, caller, hub)
     decision_id, at = new_id(), hub.clock()
-    body = write_answer(view, shelved, decision_id, at)
+    shown = show(view, material, at, hub.deliveries.known_at(at))
+    body = write_answer(view, shown, decision_id, at)
     remembered = await hub.remember.ask(
-        entry_of(body, asked, caller, question, view, shelved, decision_id, at)
+        entry_of(body, asked, caller, question, view, shown, material.forbidden, decision_id, at)
     )
     if remembered.outcome == "already_answered":
         return await answer_again(caller, question, hub)
@@ -94,7 +76,8 @@ async def answer(asked: Asked, hub: Spine) -> bytes:
 
 def read_question(asked: Asked, catalogue: Catalogue) -> Question:
     """Parse what came in. Raises `InvalidInput` or `NotFound` with what to correct."""
-    if asked.dataset not in catalogue.contracts:
+    contract = catalogue.contracts.get(asked.dataset)
+    if contract is None:
         raise NotFound("dataset_unknown")
     key = asked.idempotency_key
     if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable() or " " in key:
@@ -107,39 +90,59 @@ def read_question(asked: Asked, catalogue: Catalogue) -> Question:
         raise InvalidInput("malformed_json", errors={"body": str(error)}) from error
     if body.purpose not in catalogue.purposes:
         raise InvalidInput("purpose_unknown")
+    if body.fields is not None and not 1 <= len(body.fields) <= FIELDS_MAX:
+        raise InvalidInput("fields_invalid", errors={"fields": f"1 to {FIELDS_MAX} names, or leave it out"})
     try:
         uscc = parse_uscc(body.uscc)
     except InvalidUSCC as error:
         raise InvalidInput("uscc_invalid", errors={"uscc": str(error)}) from error
-    asked_for = f"{body.consent_id}|{uscc}|{body.purpose}|{asked.dataset}"
-    digest = hashlib.sha256(asked_for.encode()).digest()
-    return Question(body.consent_id, uscc, body.purpose, asked.dataset, key, digest)
+    return Question(
+        consent_id=body.consent_id,
+        uscc=uscc,
+        purpose=body.purpose,
+        dataset=asked.dataset,
+        mode=body.mode or ("verify" if body.statements else contract.modes[0]),
+        fields=body.fields,
+        statements=body.statements,
+        idempotency_key=key,
+        digest=digest_of(body, uscc, asked.dataset),
+    )
 
 
-async def fetch(question: Question, view: View, hub: Spine) -> Shelved:
-    """The stored records; none are read for a view that lets nothing out."""
-    if not view.lets_out:
-        return NOTHING_SHELVED
-    return await hub.shelf.ask(ShelfAsk(question.dataset, question.uscc, view.records_max))
+def digest_of(body: QuestionBody, uscc: str, dataset: str) -> bytes:
+    asked_for = f"{body.consent_id}|{uscc}|{body.purpose}|{dataset}".encode()
+    if body.mode or body.fields or body.statements:
+        asked_for += msgspec.json.encode((body.mode, body.fields, body.statements))
+    return hashlib.sha256(asked_for).digest()
 
 
-def write_answer(view: View, shelved: Shelved, decision_id: UUID, at: datetime) -> bytes:
+def view_of(question: Question, caller: Caller, catalogue: Catalogue) -> View:
+    """What the rules let out to this caller: all of it, or the fields that are asked for or stated."""
+    view = catalogue.view_for(
+        caller.participant_class, question.purpose, question.dataset, question.mode, question.fields
+    )
+    stated = {statement.field for statement in question.statements} & view.contract.field_by_name.keys()
+    return view.only(sorted(stated)) if stated else view
+
+
+def write_answer(view: View, shown: Shown, decision_id: UUID, at: datetime) -> bytes:
     """The body of an answer. The same arguments give the same bytes: a retry depends on it."""
+    found = shown.found
     body = {
         "decision_id": decision_id,
-        "disclosure_id": decision_id if shelved.found else None,
+        "disclosure_id": decision_id if found else None,
         "answered_at": at,
         "dataset": view.dataset,
         "mode": view.mode,
         "owner": view.owner,
-        "as_of": shelved.as_of_newest,
-        "as_of_oldest": shelved.as_of,
-        "found": shelved.found,
+        "as_of": shown.as_of,
+        "as_of_oldest": shown.as_of_oldest,
+        "found": found,
         "views": view.views_json,
         "withheld": view.withheld_json,
-        "charged_fen": view.price_fen if shelved.found else 0,
-        "note": None if shelved.found else NOT_FOUND_NOTE,
-        "records": orjson.Fragment(view.render(shelved.bodies)),
+        "charged_fen": view.price_fen if found else 0,
+        "note": shown.note,
+        **shown.parts,
     }
     return orjson.dumps(body)
 
@@ -150,7 +153,8 @@ def entry_of(
     caller: Caller,
     question: Question,
     view: View,
-    shelved: Shelved,
+    shown: Shown,
+    forbidden: str | None,
     decision_id: UUID,
     at: datetime,
 ) -> Entry:
@@ -166,9 +170,9 @@ def entry_of(
         consent_id=question.consent_id,
         idempotency_key=question.idempotency_key,
         question_digest=question.digest,
-        forbidden=None if view.lets_out else "no_rule",
+        forbidden=forbidden,
         view_id=view.view_id,
-        record_ids=f"{{{','.join(map(str, shelved.record_ids))}}}",
+        record_ids=f"{{{','.join(map(str, shown.record_ids))}}}",
         price_fen=view.price_fen,
         salt=salt,
         answer_digest=hashlib.sha256(salt + body).digest(),
@@ -176,13 +180,17 @@ def entry_of(
     )
 
 
+async def earlier_answer(question: Question, caller: Caller, hub: Spine) -> Earlier | None:
+    return await hub.recall.ask((caller.participant_id, question.idempotency_key))
+
+
 async def answer_again(caller: Caller, question: Question, hub: Spine) -> bytes:
     """The answer that this idempotency key had: same bytes, same disclosure, no second charge (promise 4).
 
     It is made anew from the record versions that the disclosure names, and compared with its digest. A consent
-    revoked since then lets nothing out, not even again (promise 1).
+    revoked since then lets nothing out, not even again (promise 1), and so does a record withheld since then.
     """
-    earlier = await hub.recall.ask((caller.participant_id, question.idempotency_key))
+    earlier = await earlier_answer(question, caller, hub)
     if earlier is None:
         raise Conflict("answer_not_reproducible")
     if earlier.question_digest != question.digest:
@@ -193,10 +201,15 @@ async def answer_again(caller: Caller, question: Question, hub: Spine) -> bytes:
     view = hub.catalogue.view_by_id(earlier.view_id)
     if view is None:
         raise Conflict("answer_not_reproducible", **facts)
-    shelved = NOTHING_SHELVED
+    shelved = nothing_shelved(view)
     if earlier.record_ids:
-        shelved = await hub.shelf_again.ask(ShelfReask(question.dataset, earlier.record_ids))
-    body = write_answer(view, shelved, earlier.decision_id, earlier.at)
+        datasets = [dataset for dataset, _ in view.inputs]
+        shelved = await hub.shelf_again.ask(ShelfReask(datasets, earlier.record_ids))
+    if any(one.held_back for one in shelved):
+        raise Refused("record_withheld", **facts)
+    material = Material(shelved, checks_of(question, view))
+    shown = show(view, material, earlier.at, hub.deliveries.known_at(earlier.at))
+    body = write_answer(view, shown, earlier.decision_id, earlier.at)
     if hashlib.sha256(earlier.salt + body).digest() != earlier.answer_digest:
         raise Conflict("answer_not_reproducible", **facts)
     return body

@@ -10,7 +10,8 @@ import structlog
 from core.errors import HubError, InvalidInput, NotAuthenticated
 from gateway.oauth.bearer import Credentials, thumbprint_of_header
 from gateway.problems import problem_document
-from gateway.queries.answer import Asked, Spine, answer
+from gateway.queries.answer import Asked, answer
+from gateway.queries.spine import Spine
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from core.errors import Unavailable
 from core.groups import GroupOperation
 
 
@@ -84,3 +85,26 @@ async def test_an_asker_that_went_away_does_not_disturb_the_others() -> None:
     assert await stays == 4
     with pytest.raises(asyncio.CancelledError):
         await gone
+
+
+async def test_several_asks_of_one_asker_travel_in_one_batch() -> None:
+    recorder = Recorder()
+    recorder.gate.set()
+    group = GroupOperation(recorder.perform)
+    assert await group.ask_all([1, 2, 3]) == [2, 4, 6]
+    assert await group.ask_all([]) == []
+    with pytest.raises(ValueError, match="seven"):
+        await group.ask_all([5, 7, 7])
+    assert recorder.batches == [[1, 2, 3], [5, 7, 7]]
+
+
+async def test_whoever_finds_the_queue_full_is_told_at_once() -> None:
+    recorder = Recorder()
+    group = GroupOperation(recorder.perform, batches_max=1, waiting_max=2)
+    under_way = await asked(group, [1])
+    waiting = await asked(group, [2, 3])
+    with pytest.raises(Unavailable) as refused:
+        await group.ask(4)
+    assert refused.value.reason == "too_busy"
+    recorder.gate.set()
+    assert await asyncio.gather(*under_way, *waiting) == [2, 4, 6]

@@ -8,8 +8,10 @@ import asyncpg
 import pytest
 from hypothesis import settings
 
+import datasets.batches
 from core.database import SERVER_SETTINGS
-from datasets import Catalogue, load_catalogue
+from datasets import Catalogue, Contract, load_catalogue
+from tests.datasets.taking import Intake
 
 # A shared machine pauses now and then; that is no finding about the code.
 settings.register_profile("hub", deadline=None)
@@ -46,3 +48,21 @@ async def connection(database_urls: Urls, catalogue: Catalogue) -> AsyncIterator
     connected = await asyncpg.connect(database_urls.app, server_settings=SERVER_SETTINGS)
     yield connected
     await connected.close()
+
+
+@pytest.fixture
+def tax(catalogue: Catalogue) -> Contract:
+    return catalogue.contracts["tax"]
+
+
+@pytest.fixture
+def intake(connection: asyncpg.Connection, tax: Contract, tmp_path: Path) -> Intake:
+    return Intake(connection, tax, tmp_path)
+
+
+@pytest.fixture(params=[1, 2, 3, 5_000])
+def batch_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Where one batch ends and the next begins must make no difference."""
+    size: int = request.param
+    monkeypatch.setattr(datasets.batches, "ROWS_PER_BATCH", size)
+    return size

@@ -3,18 +3,31 @@
 import re
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 
-from datasets import ABSENCE_NOTE, Catalogue, NoRule, View, answer_schema, readable
+from core.errors import InvalidInput
+from datasets import (
+    ABSENCE_NOTE,
+    Catalogue,
+    NoRule,
+    View,
+    answer_schema,
+    catalogue_json,
+    dataset_json,
+    example_of,
+    readable,
+)
 
 
 def views_of(catalogue: Catalogue) -> list[View]:
     return [
-        catalogue.view_for(asker, purpose, dataset)
+        catalogue.view_for(asker, purpose, contract.id, mode)
         for asker in catalogue.participant_classes
         for purpose in catalogue.purposes
-        for dataset in catalogue.contracts
+        for contract in catalogue.contracts.values()
+        for mode in contract.modes
     ]
 
 
@@ -43,31 +56,59 @@ def test_a_view_is_found_again_by_its_id(catalogue: Catalogue) -> None:
 
 
 def test_answerable_names_the_data_sets_of_which_something_leaves(catalogue: Catalogue) -> None:
-    assert catalogue.answerable("bank", "credit_review") == ("registration", "tax")
-    assert catalogue.answerable("platform", "product_matching") == ("registration",)
+    assert {"registration", "tax", "water"} <= set(catalogue.answerable("bank", "credit_review"))
+    for_platforms = catalogue.answerable("platform", "product_matching")
+    assert "registration" in for_platforms
+    assert "tax_inspections" not in for_platforms
     assert catalogue.answerable("bank", "marketing") == ()
     assert catalogue.answerable("bank", "curiosity") == ()
 
 
+def shown_of(view: View) -> dict[str, str | None]:
+    return {field.title: example_of(view, field) for field in view.contract.fields}
+
+
 def test_the_enterprise_is_shown_what_the_bank_will_see(catalogue: Catalogue) -> None:
-    registration, tax = catalogue.previews("bank", "credit_review", ["registration", "tax"])
-    shown = {field.title: (field.view_title, field.example) for field in (*registration.shown, *tax.shown)}
-    assert shown["企业名称"] == ("原样", "苏州示例精密机械有限公司")
-    assert shown["法定代表人"] == ("部分遮盖", "张*明")
-    assert shown["注册资本"] == ("原样", "5,000,000.00 元")
-    assert shown["申报销售收入"] == ("所在区间", "50万 至 70万 元")
-    assert registration.owner == "省市场监督管理局"
-    [withheld] = catalogue.previews("bank", "post_loan", ["registration"])[0].withheld
-    assert (withheld.title, withheld.view_title, withheld.example) == ("法定代表人证件号", "不提供", None)
-    assert withheld.because
+    registration = shown_of(catalogue.view_for("bank", "credit_review", "registration"))
+    assert registration["企业名称"] == "苏州示例精密机械有限公司"
+    assert registration["法定代表人"] == "张*明"
+    assert registration["注册资本"] == "5,000,000.00 元"
+    assert shown_of(catalogue.view_for("bank", "credit_review", "tax"))["申报销售收入"] == "50万 至 70万 元"
+    assert (
+        shown_of(catalogue.view_for("bank", "credit_review", "tax", "verify"))["申报销售收入"]
+        == "一致 / 不一致"
+    )
+    assert shown_of(catalogue.view_for("bank", "post_loan", "registration"))["法定代表人证件号"] is None
 
 
-def test_every_view_has_a_preview(catalogue: Catalogue) -> None:
-    for asker in catalogue.participant_classes:
-        for purpose in catalogue.purposes:
-            for preview in catalogue.previews(asker, purpose, catalogue.contracts):
-                fields = [*preview.shown, *preview.withheld]
-                assert len(fields) == len(catalogue.contracts[preview.dataset].fields)
+def test_a_field_has_an_example_exactly_where_it_leaves(catalogue: Catalogue) -> None:
+    for view in views_of(catalogue):
+        assert {field.name for field in view.contract.fields if example_of(view, field)} == set(view.fields)
+
+
+def test_a_view_can_be_cut_down_to_some_fields_and_is_found_by_its_longer_id(catalogue: Catalogue) -> None:
+    whole = catalogue.view_for("bank", "credit_review", "tax")
+    cut = catalogue.view_for("bank", "credit_review", "tax", fields=["sales_fen", "period"])
+    assert list(cut.fields) == ["period", "sales_fen"]
+    assert cut.view_id == f"{whole.view_id}:period,sales_fen"
+    assert catalogue.view_by_id(cut.view_id) is cut
+    assert catalogue.view_by_id(f"{whole.view_id}:shoe_size") is None
+    assert orjson.loads(cut.render('[{"period":"2026-10","sales_fen":1,"vat_paid_fen":2}]')) == [
+        {"period": "2026-10", "sales_fen": "(0,1000)"}
+    ]
+    with pytest.raises(InvalidInput) as refused:
+        catalogue.view_for("bank", "credit_review", "tax", fields=["shoe_size"])
+    assert refused.value.reason == "fields_invalid"
+
+
+def test_earlier_answers_can_be_explained_under_later_rules(catalogue: Catalogue) -> None:
+    view = catalogue.view_for("bank", "credit_review", "tax")
+    later = msgspec.structs.replace(catalogue.rule_set, id="2026-12", rules=())
+    changed = catalogue.under(later, [catalogue.rule_set])
+    assert not changed.view_for("bank", "credit_review", "tax").lets_out
+    found = changed.view_by_id(view.view_id)
+    assert found is not None
+    assert found.fields == view.fields
 
 
 @pytest.mark.parametrize(
@@ -85,7 +126,7 @@ def test_people_read_values_in_words(catalogue: Catalogue, field: str, value: ob
 
 
 def test_the_public_catalogue_is_json_and_says_everything(catalogue: Catalogue) -> None:
-    published = orjson.loads(orjson.dumps(catalogue.as_json()))
+    published = orjson.loads(orjson.dumps(catalogue_json(catalogue)))
     assert published["note"] == ABSENCE_NOTE
     assert set(published["purposes"]) == set(catalogue.purposes)
     tax = next(dataset for dataset in published["datasets"] if dataset["id"] == "tax")
@@ -98,18 +139,24 @@ def test_the_public_catalogue_is_json_and_says_everything(catalogue: Catalogue) 
         "unit": "元",
         "title": "2000至3000元",
     }
-    answers = {(answer["participant_class"], answer["purpose"]) for answer in tax["answers"]}
-    assert answers == {("bank", "credit_review"), ("bank", "post_loan")}
+    answers = {
+        (answer["participant_class"], answer["purpose"], answer["mode"])
+        for answer in orjson.loads(orjson.dumps(dataset_json(catalogue, "tax")))["answers"]
+    }
+    assert ("bank", "credit_review", "collected") in answers
+    assert all(participant_class == "bank" for participant_class, _, _ in answers)
 
 
 def test_the_public_catalogue_shows_no_example_of_what_never_leaves_raw(catalogue: Catalogue) -> None:
-    for dataset in catalogue.as_json()["datasets"]:
+    for dataset in catalogue_json(catalogue)["datasets"]:
         for field in dataset["fields"]:
             assert field["example"] is None or "raw" in field["views"]
 
 
 def test_what_a_view_shows_fits_the_schema_that_is_published_for_it(catalogue: Catalogue) -> None:
     for view in views_of(catalogue):
+        if view.mode == "verify":
+            continue
         example = {field.name: field.example for field in view.contract.fields}
         bare: dict[str, Any] = {
             field.name: field.example if field.required else None for field in view.contract.fields

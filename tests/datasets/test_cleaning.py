@@ -99,6 +99,8 @@ def test_a_month_of_tax_becomes_a_record_in_fen() -> None:
             "cit_payable_fen": -100,
             "cit_paid_fen": None,
             "sales_fen": 52_680_055,
+            "exempt_sales_fen": None,
+            "tax_total_fen": None,
         },
         date(2026, 2, 28),
     )

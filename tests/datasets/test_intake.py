@@ -1,71 +1,23 @@
-"""Intake: received = accepted + duplicate + superseded + quarantined, whatever the file and whatever happens."""
+"""Intake: received = accepted + unchanged + superseded + quarantined, whatever the file and whatever happens."""
 
 import asyncio
 import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
 
+import datasets.batches
 import datasets.intake
 from core.database import SERVER_SETTINGS
-from datasets import Catalogue, Contract, DeliveryRefused, IntakeBusy, IntakeReport, Progress, ingest
+from datasets import Catalogue, Contract, DeliveryRefused, IntakeBusy, Progress, ingest
 from tests.datasets.conftest import PROJECT, Urls
 from tests.datasets.made_up import TAX_HEADER, tax_file, uscc
 from tests.datasets.made_up import tax_row as row
-
-
-@pytest.fixture
-def tax(catalogue: Catalogue) -> Contract:
-    return catalogue.contracts["tax"]
-
-
-class Intake:
-    """Takes lists of rows in and looks at what is stored afterwards."""
-
-    def __init__(self, connection: asyncpg.Connection, contract: Contract, folder: Path) -> None:
-        self.connection, self.contract, self.folder = connection, contract, folder
-
-    async def __call__(self, rows: Sequence[str], **options: Any) -> IntakeReport:
-        path = self.folder / "tax.csv"
-        path.write_text(tax_file(*rows), "utf-8")
-        return await ingest(self.connection, self.contract, path, **options)
-
-    async def current(self) -> list[tuple[str, str, str]]:
-        rows = await self.connection.fetch(
-            "SELECT uscc, part, body FROM records WHERE superseded_at IS NULL ORDER BY uscc, part"
-        )
-        return [tuple(row) for row in rows]
-
-    async def quarantined(self) -> list[tuple[int, str]]:
-        rows = await self.connection.fetch(
-            "SELECT line_number, reason FROM quarantined_rows ORDER BY intake_id, line_number"
-        )
-        return [tuple(row) for row in rows]
-
-
-@pytest.fixture
-def intake(connection: asyncpg.Connection, tax: Contract, tmp_path: Path) -> Intake:
-    return Intake(connection, tax, tmp_path)
-
-
-def account(report: IntakeReport) -> tuple[int, int, int, int, int]:
-    found = (report.received, report.accepted, report.duplicate, report.superseded, report.quarantined)
-    assert found[0] == sum(found[1:])
-    return found
-
-
-@pytest.fixture(params=[1, 2, 3, 5_000])
-def batch_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Where one batch ends and the next begins must make no difference."""
-    size: int = request.param
-    monkeypatch.setattr(datasets.intake, "ROWS_PER_BATCH", size)
-    return size
+from tests.datasets.taking import Intake, account
 
 
 async def test_first_versions_are_accepted_and_taken_in_again_they_change_nothing(
@@ -98,7 +50,7 @@ async def test_a_value_that_comes_back_is_a_new_version(intake: Intake, batch_si
     assert len(await intake.current()) == 1
 
 
-async def test_the_same_row_twice_in_a_file_is_a_duplicate(intake: Intake, batch_size: int) -> None:
+async def test_the_same_row_twice_in_a_file_is_unchanged(intake: Intake, batch_size: int) -> None:
     assert account(await intake([row(1), row(2), row(1), row(1)])) == (4, 2, 2, 0, 0)
 
 
@@ -113,7 +65,7 @@ async def test_a_row_that_contradicts_its_own_file_is_quarantined(intake: Intake
 async def test_a_contradiction_stays_one_when_the_file_is_taken_in_again(
     intake: Intake, batch_size: int
 ) -> None:
-    """The second time its first row is a duplicate and writes nothing; the second row must not replace it."""
+    """The second time its first row is unchanged and writes nothing; the second row must not replace it."""
     rows = [row(1, vat=1), row(2), row(1, vat=2)]
     await intake(rows)
     before = await intake.current()
@@ -181,7 +133,7 @@ async def test_the_account_in_the_database_is_the_one_reported(intake: Intake) -
         "as_of",
         "received",
         "accepted",
-        "duplicate",
+        "unchanged",
         "superseded",
         "quarantined",
     ):
@@ -189,7 +141,7 @@ async def test_the_account_in_the_database_is_the_one_reported(intake: Intake) -
     assert stored["file_digest"].hex() == report.file_digest
     assert stored["contract_version"] == intake.contract.version
     assert stored["finished_at"] >= stored["started_at"]
-    assert report.file_name == "tax.csv"
+    assert report.file_name == "delivery.csv"
 
 
 async def test_a_tax_record_speaks_for_the_end_of_its_month_a_registration_for_its_delivery(
@@ -206,7 +158,7 @@ async def test_a_tax_record_speaks_for_the_end_of_its_month_a_registration_for_i
 async def test_progress_is_told_batch_by_batch_up_to_the_end(
     intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets.intake, "ROWS_PER_BATCH", 2)
+    monkeypatch.setattr(datasets.batches, "ROWS_PER_BATCH", 2)
     told: list[Progress] = []
     await intake([row(number) for number in range(5)], progress=told.append)
     assert [progress.received for progress in told] == [2, 4, 5]
@@ -240,13 +192,12 @@ async def test_one_intake_per_data_set_at_a_time(intake: Intake, database_urls: 
 
 
 async def test_an_intake_gives_back_what_it_took(intake: Intake) -> None:
-    """The lock is free and the working tables are gone, whether it went well or not."""
+    """The lock is free, whether it went well or not."""
     await intake([row(1)])
     with pytest.raises(RuntimeError):
         await intake([row(2)], progress=fail)
     assert await intake.connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
     assert account(await intake([row(3)])) == (1, 1, 0, 0, 0)
-    assert await intake.connection.fetchval("SELECT to_regclass('pg_temp.intake_staging')") is None
 
 
 def fail(progress: Progress) -> None:
@@ -256,7 +207,7 @@ def fail(progress: Progress) -> None:
 async def test_an_error_between_batches_leaves_exact_accounts_and_the_file_can_be_taken_in_again(
     intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets.intake, "ROWS_PER_BATCH", 2)
+    monkeypatch.setattr(datasets.batches, "ROWS_PER_BATCH", 2)
     rows = [row(1), "x,y,z,0", row(2), row(3), row(1, vat=9), row(4)]
 
     def stop(progress: Progress) -> None:
@@ -270,7 +221,9 @@ async def test_an_error_between_batches_leaves_exact_accounts_and_the_file_can_b
     assert stored["finished_at"] is None
     assert [stored[name] for name in ("received", "accepted", "quarantined")] == [4, 3, 1]
     assert len(await intake.current()) == 3
-    assert account(await intake(rows)) == (6, 1, 3, 0, 2)
+    report = await intake(rows)
+    assert report.resumed
+    assert account(report) == (6, 4, 0, 0, 2)
 
 
 async def test_killed_at_any_moment_the_accounts_are_exact(
@@ -304,7 +257,9 @@ async def test_killed_at_any_moment_the_accounts_are_exact(
     assert stored["quarantined"] == await intake.connection.fetchval("SELECT count(*) FROM quarantined_rows")
 
     report = await ingest(intake.connection, tax, path)
-    assert account(report) == (20_000, 18_000 - stored["accepted"], stored["accepted"], 0, 2_000)
+    assert report.resumed
+    assert report.intake_id == stored["intake_id"]
+    assert account(report) == (20_000, 18_000, 0, 0, 2_000)
     assert await intake.connection.fetchval("SELECT count(*) FROM records") == 18_000
 
 
@@ -312,11 +267,11 @@ INGEST_LOUDLY = """
 import asyncio, sys
 from pathlib import Path
 import asyncpg
-import datasets.intake
+import datasets.batches
 from core.database import SERVER_SETTINGS
 from datasets import ingest, load_catalogue
 
-datasets.intake.ROWS_PER_BATCH = 500
+datasets.batches.ROWS_PER_BATCH = 500
 
 async def main():
     connection = await asyncpg.connect(sys.argv[1], server_settings=SERVER_SETTINGS)

@@ -14,6 +14,8 @@ TYPES = {
     "INTEGER": "integer",
     "TEXT": "text",
     "BLOB": "bytea",
+    "BOOLEAN": "boolean",
+    "ARRAY": "ARRAY",
     "DATE": "date",
     "DATETIME": "timestamp with time zone",
 }
@@ -58,6 +60,9 @@ async def test_an_account_that_does_not_add_up_is_refused(connection: asyncpg.Co
         "TRUNCATE records",
         "UPDATE quarantined_rows SET original = ''",
         "DELETE FROM quarantined_rows",
+        "UPDATE records SET mark = NULL",
+        "UPDATE record_events SET reason = ''",
+        "DELETE FROM record_events",
         "DELETE FROM intakes",
     ],
 )

@@ -97,19 +97,19 @@ async def test_an_earlier_answer_is_read_again_byte_for_byte(
     again = await reread_records(
         stocked,
         [
-            ShelfReask("registration", before[2].record_ids),
-            ShelfReask("tax", before[0].record_ids),
-            ShelfReask("tax", []),
-            ShelfReask("tax", before[1].record_ids),
+            ShelfReask(("registration",), before[2].record_ids),
+            ShelfReask(("tax",), before[0].record_ids),
+            ShelfReask(("tax",), []),
+            ShelfReask(("tax",), before[1].record_ids),
         ],
     )
-    assert again == [before[2], before[0], NOTHING_SHELVED, before[1]]
+    assert again == [[before[2]], [before[0]], [NOTHING_SHELVED], [before[1]]]
 
 
 async def test_a_version_is_found_in_its_own_data_set_only(stocked: asyncpg.Connection) -> None:
     [shelved] = await read_records(stocked, asks(("tax", 2, 24)))
-    assert await reread_records(stocked, [ShelfReask("registration", shelved.record_ids)]) == [
-        NOTHING_SHELVED
+    assert await reread_records(stocked, [ShelfReask(("registration",), shelved.record_ids)]) == [
+        [NOTHING_SHELVED]
     ]
 
 

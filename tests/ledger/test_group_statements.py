@@ -155,3 +155,18 @@ async def test_commits_are_durable_whatever_the_role_is_set_to(
         async with hub.database.hot.acquire() as connection:
             assert await connection.fetchval("SHOW synchronous_commit") == "on"
             connection.terminate()
+
+
+async def test_a_consent_that_ends_while_the_commit_waits_for_a_lock_lets_nothing_out(
+    bank: Bank, hub: Hub, consents: Consents, truth: Truth, holder: asyncpg.Connection
+) -> None:
+    consent_id = await consents.active()
+    await holder.execute(
+        "UPDATE consents SET valid_until = now() + interval '400 milliseconds' WHERE consent_id = $1", consent_id
+    )
+    async with holder.transaction():
+        await holder.execute("SELECT FROM consents WHERE consent_id = $1 FOR UPDATE", consent_id)
+        waiting = asyncio.create_task(hub.spine.remember.ask(entry(consent_id, "at-the-end")))
+        await asyncio.sleep(0.7)
+        assert not waiting.done()
+    assert await waiting == Remembered("refused", "consent_expired")

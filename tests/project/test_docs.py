@@ -12,6 +12,7 @@ import typer
 
 from consent.policies import RETENTION_DAYS_MAX, TERM_DAYS_MAX, TRANSITIONS, USES_MAX
 from core.settings import Settings
+from datasets import load_catalogue, reference_text
 from gateway.cli import cli
 from gateway.oauth.server import ASSERTION_SECONDS_MAX
 from gateway.oauth.tokens import LIFETIME_SECONDS
@@ -214,3 +215,7 @@ def test_nothing_of_our_machines_is_in_the_docs(page: Path) -> None:
     text = page.read_text()
     assert not re.search(r"(?<![\w.])/(?:work|root|home|tmp)/", text)
     assert not re.search(r"pypi|npmjs|simple/|mirrors?\.", text, re.IGNORECASE)
+
+
+def test_the_reference_of_the_data_sets_is_made_from_the_contracts_of_today() -> None:
+    assert (PROJECT / "docs" / "datasets.md").read_text() == reference_text(load_catalogue()), "run `make reference`"

@@ -92,7 +92,7 @@ def test_names_carry_a_place_and_full_width_brackets_only() -> None:
 
 def test_the_heroine_is_first_and_complete() -> None:
     heroine = next(province.generate(1, 7))
-    rows = list(province.tax_months(heroine, MONTHS, 7))
+    rows = list(province.tax_months(province.course_of(heroine, MONTHS, 7), 7))
     assert heroine.name == province.HEROINE_NAME
     assert [row.month for row in rows] == MONTHS
     assert all(row.vat_paid == row.vat_payable and row.cit_paid == row.cit_payable for row in rows)

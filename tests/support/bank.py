@@ -124,8 +124,10 @@ class Bank:
         purpose: str = "credit_review",
         key: str | None = None,
         headers: dict[str, str] | None = None,
+        **more: Any,
     ) -> httpx.Response:
+        """``more``: mode, fields, statements."""
         path = f"/v1/datasets/{dataset}/queries"
-        body = {"consent_id": str(consent_id), "uscc": uscc, "purpose": purpose}
+        body = {"consent_id": str(consent_id), "uscc": uscc, "purpose": purpose, **more}
         sent = {"Idempotency-Key": key or uuid.uuid4().hex, **(headers or {})}
         return await self.post(path, body, **sent)

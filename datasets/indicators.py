@@ -1,0 +1,532 @@
+"""Indicators: figures made of many records, asked as one data set of mode ``derived`` (指标).
+
+Each field of such a data set says how it is computed (`datasets.contract.Compute`). At start everything is checked
+against the contracts of the data sets it is made of and compiled into shared steps (`datasets.indicator_kinds` on
+`datasets.indicator_steps`); then `IndicatorPlan.compute` is one pass over the stored bodies of one enterprise.
+
+**No back door.** An indicator is at least as sensitive as everything it is made of. A figure of level 4, whose amount
+no record ever shows, leaves as a band here too, and so does its ratio to a figure that may be known exactly:
+either would give the amount away.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from datasets import indicator_kinds as kinds
+from datasets.bands import BandTable
+from datasets.contract import Compute, Contract, ContractError, Field, FieldType
+from datasets.indicator_kinds import ELAPSED, NUMBERS, PER_HUNDRED, Fraction, Making, decimal_text, half_even
+from datasets.indicator_steps import Case, Input, Rhythm, Scene, Step, Steps, Value
+
+EXACT_MAX = 2**53 - 1
+"""A whole number beyond this is no longer exact for every reader of JSON; an indicator so great is null."""
+RECORDS_READ_MAX = 1000
+"""of one data set and enterprise, however long the windows"""
+
+Figure = Literal["none", "maybe", "value", "number"]
+Made = Literal["integer", "boolean", "as the figure", "mean", "rate", "ratio"]
+
+
+class Kind(NamedTuple):
+    """One way to make an indicator. ``of``: what figure it needs; ``at``: whether it looks at time, and in months
+    (years) or also in days; ``shows``: whether the result tells a single record's value.
+    """
+
+    make: Callable[[Making], Step[Any]]
+    title: str
+    of: Figure
+    at: Literal["maybe", "always", "periods"]
+    result: Made
+    windowed: bool = True
+    over: bool = False
+    shows: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "count": Kind(kinds.count, "记录条数", "none", "maybe", "integer"),
+    "exists": Kind(kinds.exists, "是否有记录", "none", "maybe", "boolean"),
+    "holds": Kind(kinds.holds, "是否符合条件", "none", "maybe", "boolean"),
+    "distinct": Kind(kinds.distinct, "不同取值的个数", "value", "maybe", "integer"),
+    "sum": Kind(kinds.total, "合计", "number", "maybe", "as the figure"),
+    "mean": Kind(kinds.mean, "有记录各期的平均", "number", "periods", "mean"),
+    "min": Kind(kinds.least, "最小值", "number", "maybe", "as the figure", shows=True),
+    "max": Kind(kinds.greatest, "最大值", "number", "maybe", "as the figure", shows=True),
+    "latest": Kind(kinds.latest, "最近一期的值", "value", "maybe", "as the figure", shows=True),
+    "ratio": Kind(kinds.ratio, "两项合计之比", "number", "maybe", "ratio", over=True),
+    "change": Kind(kinds.change, "与前一窗口相比的增减", "number", "periods", "rate"),
+    "share": Kind(kinds.share, "符合条件的占比", "maybe", "maybe", "rate"),
+    "largest_share": Kind(kinds.largest_share, "最大一项的占比", "number", "maybe", "rate"),
+    "variation": Kind(kinds.variation, "标准差与平均值之比", "number", "periods", "rate"),
+    "trend": Kind(kinds.trend, "趋势线每期斜率与平均值之比", "number", "periods", "rate"),
+    "since_latest": Kind(kinds.since_latest, "距最近一次", "none", "always", "integer", windowed=False),
+    "since_earliest": Kind(kinds.since_earliest, "距最早一次", "none", "always", "integer", windowed=False),
+    "until_latest": Kind(
+        kinds.until_latest, "到最后期限尚余，已到期为 0", "none", "always", "integer", windowed=False
+    ),
+    "longest_gap": Kind(kinds.longest_gap, "首次有记录以后最长的连续空缺期数", "none", "periods", "integer"),
+    "missing": Kind(kinds.missing, "首次有记录以后空缺的期数", "none", "periods", "integer"),
+    "consecutive": Kind(kinds.consecutive, "由最近一期向前连续有记录的期数", "none", "periods", "integer"),
+}
+
+ZERO_WHERE_ABSENT = frozenset({"count", "exists", "distinct", "sum"})
+TIMES: frozenset[FieldType] = frozenset({"date", "month", "year"})
+SENSITIVE = 4
+"""From this level on a field's own value never leaves uncovered."""
+
+Compiled = Callable[[Case], Value]
+
+
+@dataclass(frozen=True, eq=False)
+class IndicatorPlan:
+    """Made once by `compile_indicators`, never changed.
+
+    ``inputs``: what to read of one enterprise, in the order in which `compute` wants it.
+    """
+
+    inputs: tuple[Input, ...]
+    _indicators: Mapping[str, Compiled]
+    _used: Mapping[str, str]
+    _slots: int
+
+    def needed(self, wanted: Iterable[str] | None = None) -> tuple[Input, ...]:
+        """The inputs of some indicators, in the order of ``inputs``."""
+        used = {self._used[name] for name in (self._used if wanted is None else wanted)}
+        return tuple(one for one in self.inputs if one.dataset in used)
+
+    def compute(
+        self, bodies: Sequence[str | bytes | None], day: date, wanted: Sequence[str] | None = None
+    ) -> bytes:
+        """A JSON array with one object, indicator → value or null; an empty array if no input has a record.
+
+        ``bodies`` holds per input a JSON array of stored records, newest part first, as `read_records` gives it;
+        None for a data set that was never delivered (every indicator of it is null). ``day`` is China's day of the
+        question. Only the ``wanted`` indicators are computed, in that order. Pure.
+        """
+        if not any(body is not None and len(body) > len("[]") for body in bodies):
+            return b"[]"
+        case = Case(bodies, day, self._slots)
+        indicators = self._indicators
+        names = indicators if wanted is None else wanted
+        return msgspec.json.encode([{name: indicators[name](case) for name in names}])
+
+
+def compile_indicators(contract: Contract, contracts: Mapping[str, Contract]) -> IndicatorPlan:
+    """Check every indicator against the data sets it is made of, and compile it. Raises `ContractError`."""
+    facts = [_facts(contract, field, contracts) for field in contract.fields]
+    inputs = tuple(Input(name, _records_max(contracts[name], facts)) for name in _in_order(facts))
+    workshop = Steps(contracts, inputs, {one.dataset: _decoded(one.dataset, facts) for one in inputs})
+    indicators = {fact.field.name: _compiled(fact, workshop, inputs) for fact in facts}
+    used = {fact.field.name: fact.compute.dataset for fact in facts}
+    return IndicatorPlan(inputs, indicators, used, workshop.slots)
+
+
+# --- what one indicator is
+# ---------------------------------------------------------------------------------------
+
+
+class _Facts(NamedTuple):
+    """One indicator with everything looked up; ``natural`` is the type of its result before any band."""
+
+    contract: Contract
+    field: Field
+    compute: Compute
+    kind: Kind
+    source: Contract
+    at: str
+    rhythm: Rhythm
+    natural: FieldType
+
+    @property
+    def used(self) -> tuple[Field, ...]:
+        """Every field of the source that the indicator looks at."""
+        return tuple(self.source.field_by_name[name] for name in _names_used(self.compute, self.at))
+
+
+def _names_used(compute: Compute, at: str) -> tuple[str, ...]:
+    conditions = (condition.field for condition in compute.where)
+    timed = (at,) if at else ()
+    return tuple(dict.fromkeys((*compute.figure, *compute.divisor, *timed, *conditions)))
+
+
+def _facts(contract: Contract, field: Field, contracts: Mapping[str, Contract]) -> _Facts:
+    """Look everything up and check it. Raises `ContractError` with file, field and reason."""
+    compute = field.compute
+    if compute is None:
+        raise ContractError(contract.file, field.name, "says nothing about how to compute it")
+    source = contracts.get(compute.dataset)
+    if source is None or "collected" not in source.modes:
+        # What is only asked live has copies of any age; an indicator made of them could be stale unseen.
+        raise ContractError(
+            contract.file, field.name, f"compute.dataset {compute.dataset!r} is no collected data set"
+        )
+    kind, at = KINDS[compute.kind], _time_field(compute, source)
+    strangers = [name for name in _names_used(compute, at) if name not in source.field_by_name]
+    if strangers:
+        message = f"data set {source.id} has no field {', '.join(map(repr, strangers))}"
+        raise ContractError(contract.file, field.name, message)
+    facts = _Facts(contract, field, compute, kind, source, at, _rhythm(kind, source, at), "integer")
+    _refuse(facts, _complaints_about_parts(facts))
+    facts = facts._replace(natural=_natural_type(facts))
+    _refuse(facts, _complaints_about_result(facts))
+    _refuse(facts, _complaints_about_secrecy(facts))
+    return facts
+
+
+def _refuse(facts: _Facts, complaints: dict[str, bool]) -> None:
+    for complaint, broken in complaints.items():
+        if broken:
+            raise ContractError(facts.contract.file, facts.field.name, complaint)
+
+
+def _time_field(compute: Compute, source: Contract) -> str:
+    """As stated, or the part that orders the records if that is a time; empty: time plays no role."""
+    if compute.at or not source.part:
+        return compute.at
+    first = source.field_by_name[source.part[0]]
+    return first.name if first.type in TIMES else ""
+
+
+def _rhythm(kind: Kind, source: Contract, at: str) -> Rhythm:
+    if not at:
+        return ""
+    time = source.field_by_name[at].type
+    if time == "year":
+        return "year"
+    return "month" if time == "month" or kind.at == "periods" else "day"
+
+
+def _complaints_about_parts(facts: _Facts) -> dict[str, bool]:
+    compute, kind, source = facts.compute, facts.kind, facts.source
+    figures = [source.field_by_name[name] for name in compute.figure]
+    divisors = [source.field_by_name[name] for name in compute.divisor]
+    time = source.field_by_name[facts.at].type if facts.at else None
+    return {
+        f"kind {compute.kind} takes no 'of'": kind.of == "none" and bool(figures),
+        f"kind {compute.kind} needs 'of'": kind.of in ("value", "number") and not figures,
+        f"kind {compute.kind} takes one field": kind.of == "value" and len(figures) > 1,
+        f"kind {compute.kind} needs numbers": kind.of in ("number", "maybe")
+        and any(figure.type not in NUMBERS for figure in figures),
+        "the fields of one figure must be of one type": any(
+            len({figure.type for figure in several}) > 1 for several in (figures, divisors)
+        ),
+        "'over' is for kind ratio, which needs it": kind.over != bool(divisors),
+        "'over' needs numbers": any(divisor.type not in NUMBERS for divisor in divisors),
+        f"'at' {facts.at!r} is no date, month or year": time is not None and time not in TIMES,
+        f"kind {compute.kind} needs 'at'": kind.at != "maybe" and not facts.at,
+        "until_latest needs a date": compute.kind == "until_latest" and time != "date",
+        "a window needs 'at'": compute.months > 0 and not facts.at,
+        f"kind {compute.kind} looks at all records: it takes no months": compute.months > 0
+        and not kind.windowed,
+        f"kind {compute.kind} needs months": compute.kind == "change" and not compute.months,
+        "years are counted in twelves of months": time == "year"
+        and (compute.months % 12 > 0 or compute.compare % 12 > 0),
+        "'compare' is for kind change": compute.compare > 0 and compute.kind != "change",
+        f"kind {compute.kind} needs 'where'": compute.kind in ("share", "holds") and not compute.where,
+        "kind holds is for data sets with one record per enterprise": compute.kind == "holds"
+        and bool(source.part),
+        "absent = 'zero' is for count, exists, distinct and sum": compute.absent == "zero"
+        and compute.kind not in ZERO_WHERE_ABSENT,
+        **_complaints_about_conditions(facts),
+    }
+
+
+def _complaints_about_conditions(facts: _Facts) -> dict[str, bool]:
+    complaints: dict[str, bool] = {}
+    for condition in facts.compute.where:
+        field = facts.source.field_by_name[condition.field]
+        tests = sum(map(bool, (condition.among, condition.not_among, condition.begins, condition.state)))
+        of_type: dict[str, frozenset[FieldType]] = {
+            "positive": NUMBERS,
+            "yes": frozenset({"boolean"}),
+            "no": frozenset({"boolean"}),
+            "current": frozenset({"date"}),
+            "past": frozenset({"date"}),
+        }
+        state, where = condition.state, f"where {condition.field}"
+        unknown = {*condition.among, *condition.not_among} - set(field.allowed)
+        complaints |= {
+            f"{where}: give one of in, not_in, begins, is": tests != 1,
+            f"{where}: in, not_in, begins are for texts and codes": not condition.state
+            and field.type not in ("text", "code"),
+            f"{where}: {', '.join(sorted(unknown))} is not in its code list": field.type == "code"
+            and bool(unknown),
+            f"{where}: a {field.type} cannot be {state}": state in of_type
+            and field.type not in of_type[state],
+        }
+    return complaints
+
+
+def _natural_type(facts: _Facts) -> FieldType:
+    figure = facts.source.field_by_name[facts.compute.figure[0]].type if facts.compute.figure else "integer"
+    match facts.kind.result:
+        case "integer":
+            return "integer"
+        case "boolean":
+            return "boolean"
+        case "as the figure":
+            return figure
+        case "mean":
+            return "money" if figure == "money" else "decimal"
+        case "rate":
+            return "decimal"
+        case "ratio":
+            divisor = facts.source.field_by_name[facts.compute.divisor[0]].type
+            return "money" if figure == "money" and divisor != "money" else "decimal"
+
+
+def _complaints_about_result(facts: _Facts) -> dict[str, bool]:
+    field, compute, natural = facts.field, facts.compute, facts.natural
+    time = facts.source.field_by_name[facts.at].type if facts.at else None
+    elapsed = not facts.kind.windowed
+    units: dict[FieldType | None, set[str]] = {
+        "date": set(ELAPSED), "month": {"个月", "年"}, "year": {"年"}
+    }  # fmt: skip
+    figures = [facts.source.field_by_name[name] for name in compute.figure]
+    foreign = [figure.name for figure in figures if figure.currency_field]
+    values = {value for figure in figures for value in figure.allowed}
+    return {
+        f"is a {natural}: that must be its type": not compute.band and field.type != natural,
+        "only numbers are given as a band": bool(compute.band) and natural not in NUMBERS,
+        f"its unit must be one of {'、'.join(sorted(units.get(time, set())))}": elapsed
+        and field.unit not in units.get(time, set()),
+        "its example is not in the form in which it leaves": not _is_example(field, natural, compute),
+        "a rate is given in % or as a plain ratio (unit 倍)": facts.kind.result == "rate"
+        and field.unit not in (PER_HUNDRED, "倍"),
+        f"{', '.join(foreign)} may be in any currency: amounts cannot be told apart": natural == "money"
+        and bool(foreign),
+        "its code list lacks values of the field it shows": natural == "code"
+        and not compute.band
+        and not values <= set(field.allowed),
+    }
+
+
+def _is_example(field: Field, natural: FieldType, compute: Compute) -> bool:
+    example = field.example
+    if field.allowed:
+        return example in field.allowed
+    match natural:
+        case "boolean":
+            return isinstance(example, bool)
+        case "integer" | "money" | "year":
+            return isinstance(example, int) and not isinstance(example, bool)
+        case "decimal":
+            places = f"\\.[0-9]{{{compute.places}}}" if compute.places else ""
+            return isinstance(example, str) and bool(re.fullmatch(f"-?[0-9]+{places}", example))
+        case _:
+            return isinstance(example, str)
+
+
+def _complaints_about_secrecy(facts: _Facts) -> dict[str, bool]:
+    """What would let out more than the levels of the fields permit."""
+    field, compute = facts.field, facts.compute
+    closed = [used.name for used in facts.used if "derived" not in used.views]
+    level = max((used.level for used in facts.used), default=1)
+    figures = [facts.source.field_by_name[name] for name in compute.figure]
+    divisors = [facts.source.field_by_name[name] for name in compute.divisor]
+    amounts = any(figure.level >= SENSITIVE for figure in (*figures, *divisors))
+    telling = facts.kind.result in ("as the figure", "mean")
+    mixed = bool(divisors) and min(one.level for one in (*figures, *divisors)) < SENSITIVE
+    return {
+        f"data set {facts.source.id} is not shared": facts.source.sharing_class == "withheld",
+        f"{facts.source.id}.{', '.join(closed)} does not allow the view derived": bool(closed),
+        f"is made of a field of level {level}: its own level may not be lower": level > field.level,
+        "tells the value of a single record, which that field does not show as it is: give a band": facts.kind.shows
+        and not compute.band
+        and any("raw" not in figure.views for figure in figures),
+        "would tell an amount of level 4: give a band": amounts and telling and not compute.band,
+        "divides a figure of level 4 and one that may be known: either tells the other; give a band": amounts
+        and mixed
+        and not compute.band,
+    }
+
+
+# --- what is read
+# ------------------------------------------------------------------------------------------------
+
+
+def _in_order(facts: Sequence[_Facts]) -> list[str]:
+    return list(dict.fromkeys(fact.compute.dataset for fact in facts))
+
+
+def _decoded(dataset: str, facts: Sequence[_Facts]) -> list[str]:
+    names = (field.name for fact in facts if fact.compute.dataset == dataset for field in fact.used)
+    return list(dict.fromkeys(names))
+
+
+def _records_max(source: Contract, facts: Sequence[_Facts]) -> int:
+    """As many as the contract gives at once; where records are one a month, as many as the longest window needs."""
+    mine = [fact for fact in facts if fact.compute.dataset == source.id]
+    if not _monthly(source) or not all(fact.at == source.part[0] and _bounded(fact.compute) for fact in mine):
+        return source.records_max
+    months = max(fact.compute.months + _months_back(fact.compute) for fact in mine)
+    # Before the window may lie the month that is not over and those that the refresh promise leaves open; and one
+    # more record shows that the window was read to its end.
+    return min(months + -(-source.refresh_days // 28) + 2, RECORDS_READ_MAX)
+
+
+def _monthly(source: Contract) -> bool:
+    return len(source.part) == 1 and source.field_by_name[source.part[0]].type == "month"
+
+
+def _bounded(compute: Compute) -> bool:
+    """Whether the indicator looks back no further than its window."""
+    return compute.months > 0 or compute.kind in ("latest", "since_latest")
+
+
+def _months_back(compute: Compute) -> int:
+    return (compute.compare or compute.months) if compute.kind == "change" else 0
+
+
+# --- compiling
+# ---------------------------------------------------------------------------------------------------
+
+
+def _compiled(facts: _Facts, workshop: Steps, inputs: Sequence[Input]) -> Compiled:
+    compute = facts.compute
+    scene = Scene(compute.dataset, compute.where, facts.at, facts.rhythm)
+    making = Making(workshop, facts.source, compute, scene, facts.field.unit)
+    step: Step[Any] = facts.kind.make(making)
+    finish = _finisher(facts)
+    rows = workshop.rows(compute.dataset)
+    position = [one.dataset for one in inputs].index(compute.dataset)
+    nothing: Value = None
+    if compute.absent == "zero":
+        nothing = finish((0, 1)) if compute.kind == "sum" else compute.kind != "exists" and 0
+
+    def indicator(case: Case) -> Value:
+        if case.bodies[position] is None:
+            return None
+        if not rows(case):
+            return nothing
+        result = step(case)
+        return None if result is None else finish(result)
+
+    return indicator
+
+
+def _finisher(facts: _Facts) -> Callable[[Any], Value]:
+    """From what a step found to what leaves: rounded once, or the label of its band."""
+    natural = facts.natural
+    factor = 100 if facts.field.unit == PER_HUNDRED else 1
+    places = facts.compute.places
+    if facts.compute.band:
+        return _bander(_band_table(facts.contract, facts.compute, natural), natural, factor)
+    if natural == "decimal":
+        return lambda found: decimal_text((found[0] * factor, found[1]), places)
+
+    def finish(found: Fraction | Value) -> Value:
+        if not isinstance(found, tuple):
+            return found
+        number = half_even(*found)
+        return number if abs(number) <= EXACT_MAX else None
+
+    return finish
+
+
+BAND_SCALE = 10**6
+"""Band cuts of a decimal indicator: in millionths, which no edge is finer than."""
+
+
+def _band_table(contract: Contract, compute: Compute, natural: FieldType) -> BandTable:
+    per_unit = {"money": 100, "decimal": BAND_SCALE}.get(natural, 1)
+    return contract.band_table_named(compute.band, per_unit)
+
+
+def _bander(table: BandTable, natural: FieldType, factor: int) -> Callable[[Any], Value]:
+    per_unit = BAND_SCALE * factor if natural == "decimal" else 1
+
+    def label(found: Fraction | int) -> Value:
+        numerator, denominator = found if isinstance(found, tuple) else (found, 1)
+        # Rounded down, so that nothing slips over an edge; but more than nothing is not zero.
+        stored = numerator * per_unit // denominator
+        return table.label_of(stored or (1 if numerator > 0 else 0))
+
+    return label
+
+
+# --- for people and the catalogue
+# ---------------------------------------------------------------------------------
+
+
+def describe(contract: Contract, field: Field, contracts: Mapping[str, Contract]) -> dict[str, Any]:
+    """What an indicator means, from its contract: inputs, window, unit, what null means. JSON-ready."""
+    facts = _facts(contract, field, contracts)
+    return {
+        "definition": field.description,
+        "kind": facts.compute.kind,
+        "kind_title": facts.kind.title,
+        "inputs": [
+            {
+                "dataset": facts.source.id,
+                "title": facts.source.title,
+                "fields": [one.name for one in facts.used],
+            }
+        ],
+        "unit": field.unit or None,
+        "window": _window_in_words(facts),
+        "null_means": _null_in_words(facts),
+    }
+
+
+def _window_in_words(facts: _Facts) -> str:
+    compute, months = facts.compute, facts.compute.months
+    if not months:
+        return "全部已归集的记录" if facts.source.part else "现行记录"
+    if facts.rhythm == "day":
+        return f"截至查询当日的近 {months} 个月，按“{facts.source.field_by_name[facts.at].title}”"
+    yearly = facts.rhythm == "year"
+    one, several, size = ("年", "年", 12) if yearly else ("月", "个月", 1)
+    ends = f"止于有记录的最近一{one}，不早于责任单位按更新约定已应提供的{one}份，不晚于上一{one}"
+    words = f"近 {months // size} {several}（整{one}，{ends}）"
+    if compute.kind == "change":
+        words += f"，与 {_months_back(compute) // size} {several}前的同长窗口相比"
+    return words
+
+
+def _null_in_words(facts: _Facts) -> str:
+    compute, title = facts.compute, facts.source.title
+    if compute.absent == "zero":
+        reasons = [f"“{title}”从未提供给本平台"]
+    else:
+        reasons = [f"没有该企业的“{title}”记录（未提供不代表不存在）"]
+    reasons.extend(_REASONS_FOR_NULL.get(compute.kind, ()))
+    if compute.at_least > 1:
+        reasons.append(f"窗口内有数的不足 {compute.at_least} 期")
+    if compute.kind == "sum" and compute.absent == "null":
+        reasons.append(_NO_FIGURE)
+    if compute.kind not in ("count", "distinct") and facts.source.part and not _monthly(facts.source):
+        reasons.append("记录过多、未能全部计入")
+    words = "空值表示：" + "；或".join(reasons) + "。"
+    if compute.absent == "zero":
+        words += f"“{title}”已提供而其中没有该企业的，为 {'否' if compute.kind == 'exists' else '0'}。"
+    if compute.kind in ("count", "distinct") and facts.source.part:
+        words += "一次计入的记录有上限，达到上限的是“至少”。"
+    return words
+
+
+_NO_FIGURE = "窗口内没有数值"
+_NO_BASE = "基数不是正数"
+_REASONS_FOR_NULL: dict[str, tuple[str, ...]] = {
+    "mean": (_NO_FIGURE,),
+    "min": (_NO_FIGURE,),
+    "max": (_NO_FIGURE,),
+    "latest": (_NO_FIGURE,),
+    "holds": ("该企业的记录没有填写所看的数据项",),
+    "ratio": (_NO_FIGURE, "除数不是正数"),
+    "change": (_NO_FIGURE, "前一窗口合计不是正数"),
+    "share": (_NO_FIGURE, _NO_BASE),
+    "largest_share": (_NO_FIGURE, "有负数，或" + _NO_BASE),
+    "variation": ("窗口内有数的不足 2 期", "平均值不是正数"),
+    "trend": ("窗口内有数的不足 3 期", "平均值不是正数"),
+    "since_latest": ("没有符合条件的日期",),
+    "since_earliest": ("没有符合条件的日期",),
+    "until_latest": ("没有期限",),
+    "longest_gap": ("窗口以内及以前都没有符合条件的记录",),
+    "missing": ("窗口以内及以前都没有符合条件的记录",),
+    "consecutive": ("窗口以内及以前都没有符合条件的记录",),
+}
