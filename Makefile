@@ -18,11 +18,11 @@ apt_or_say = if $(root_with_apt) && $(APT) update -qq && $(APT) install -y -qq -
 	>/dev/null; then :; else echo "缺少 $(1)：$(2)。请由管理员安装。/ $(1) not installed: $(3)." >&2; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev assets demo test check reference bench load lock clean browser wrk
+.PHONY: help setup setup-dev assets demo test check reference bench load lock clean browser interop wrk
 .DELETE_ON_ERROR:
 
 help: ## 列出所有命令 / list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.run.stamp ## 安装运行所需 / install what the hub runs on, into .venv
 
@@ -33,7 +33,7 @@ assets: $(VENDOR)/.stamp ## 前端库复制到本地 / front-end libraries into 
 demo: setup assets ## 完整演示，ONCE=1 演一遍即退出 / the whole story on one machine (ONCE=1: once, then exit)
 	@$(PY) -m gateway demo $(if $(filter-out 0,$(ONCE)),--once)
 
-test: check assets browser ## 检查与全部测试 / the checks and every test
+test: check assets interop browser ## 检查与全部测试 / the checks and every test
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 check: setup-dev ## 静态检查 / ruff, mypy, import-linter
@@ -47,6 +47,9 @@ reference: setup ## 生成信息项目参考 / docs/datasets.md, made anew from 
 
 bench: setup-dev assets wrk ## 性能测量 / the benchmark, in numbers for this machine
 	@$(PY) -m loadtests.bench
+
+bench-intake: setup-dev ## 接收速度，SIZE=--quick 或 --full / how fast files come in (SIZE=--quick or --full)
+	@$(PY) -m loadtests.bench_intake $(SIZE)
 
 load: setup-dev assets ## 压力测试 / Locust scenarios
 	@$(PY) -m loadtests
@@ -92,10 +95,17 @@ clean: ## 删除生成物，保留 var/ 数据 / remove all that was installed o
 
 $(VENDOR)/.stamp: package.json package-lock.json .npmrc Makefile
 	@command -v npm >/dev/null || $(MAKE) --no-print-directory .venv/.node.stamp
-	@PATH="$$PATH:$(CURDIR)/.venv/bin" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@PATH="$$PATH:$(CURDIR)/.venv/bin" npm ci --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 	@rm -rf $(VENDOR) && mkdir -p $(VENDOR)
 	@cp $(addprefix node_modules/,$(VENDOR_FILES)) $(VENDOR)/
 	@rm -rf node_modules && touch $@
+
+# After the assets, whose rule takes node_modules away.
+interop: $(VENDOR)/.stamp node_modules/.interop.stamp
+
+node_modules/.interop.stamp: package.json package-lock.json .npmrc
+	@PATH="$$PATH:$(CURDIR)/.venv/bin" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+	@touch $@
 
 browser:
 	@command -v chromium >/dev/null && [ -n "$$(find /usr/share/fonts -iname 'NotoSansCJK*' 2>/dev/null)" ] \

@@ -43,18 +43,25 @@ class DataOwner(Protocol):
 
 
 def open_data_owners(settings: Mapping[str, OwnerSettings]) -> dict[str, DataOwner]:
-    """Raises `InvalidInput` for a key file that cannot be read."""
-    return {name: _exchange_owner(name, owner) for name, owner in settings.items()}
+    """Raises `InvalidInput` as `exchange_keys` does."""
+    keys = exchange_keys(settings)
+    return {
+        name: ExchangeOwner(url=owner.url, requester=owner.requester, key=keys[name], services=owner.services)
+        for name, owner in settings.items()
+    }
 
 
-def _exchange_owner(name: str, owner: OwnerSettings) -> "ExchangeOwner":
-    try:
-        key = owner.key_file.read_bytes().strip()
-    except OSError as error:
-        raise InvalidInput("owner_key", f"HUB_OWNERS, {name}: {type(error).__name__}") from error
-    if not key:
-        raise InvalidInput("owner_key", f"HUB_OWNERS, {name}: the key file is empty")
-    return ExchangeOwner(url=owner.url, requester=owner.requester, key=key, services=owner.services)
+def exchange_keys(settings: Mapping[str, OwnerSettings]) -> dict[str, bytes]:
+    """The key that we share with each owner. Raises `InvalidInput` for a file that is empty or cannot be read."""
+    keys = {}
+    for name, owner in settings.items():
+        try:
+            keys[name] = owner.key_file.read_bytes().strip()
+        except OSError as error:
+            raise InvalidInput("owner_key", f"HUB_OWNERS, {name}: {type(error).__name__}") from error
+        if not keys[name]:
+            raise InvalidInput("owner_key", f"HUB_OWNERS, {name}: the key file is empty")
+    return keys
 
 
 class ExchangeOwner:

@@ -9,6 +9,7 @@ import base64
 import hashlib
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -46,7 +47,7 @@ class Metadata:
 
 
 class GovernmentLogin:
-    def __init__(self, *, issuer: str, client_id: str, redirect_uri: str, key: ECKey) -> None:
+    def __init__(self, *, issuer: str, client_id: str, redirect_uri: str, key: Callable[[], ECKey]) -> None:
         self._issuer = issuer
         self._client_id = client_id
         self._redirect_uri = redirect_uri
@@ -104,7 +105,8 @@ class GovernmentLogin:
             "iat": now,
             "exp": now + 60,
         }
-        return jwt.encode({"alg": "ES256", "kid": self._key.kid}, claims, self._key)
+        key = self._key()
+        return jwt.encode({"alg": "ES256", "kid": key.kid}, claims, key)
 
     def _signatory(self, id_token: str, keys: KeySet, nonce: str) -> Signatory:
         try:

@@ -2,15 +2,15 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent.models import consent_events
+from consent.models import consent_events, consents
 
 
 class ConsentEvent(NamedTuple):
@@ -18,6 +18,26 @@ class ConsentEvent(NamedTuple):
     verb: str
     to_state: str
     reason: str
+    actor: str
+    """``participant:…``, ``signatory:…`` or ``hub``"""
+    facts: Mapping[str, Any]
+    """what else is to be known: what was granted of what was asked, how many persons agreed, which consent ended"""
+
+
+class ConsentChange(NamedTuple):
+    """One event of any consent, for whoever tells others."""
+
+    event_id: int
+    consent_id: UUID
+    participant_id: str
+    uscc: str
+    at: datetime
+    verb: str
+    from_state: str
+    to_state: str
+    actor: str
+    reason: str
+    facts: Mapping[str, Any]
 
 
 async def events_of(tx: AsyncConnection, consent_id: UUID) -> Sequence[ConsentEvent]:
@@ -27,6 +47,20 @@ async def events_of(tx: AsyncConnection, consent_id: UUID) -> Sequence[ConsentEv
         select(*columns).where(consent_events.c.consent_id == consent_id).order_by(consent_events.c.number)
     )
     return [ConsentEvent(*row) for row in rows]
+
+
+async def events_after(tx: AsyncConnection, event_id: int, *, limit: int = 500) -> Sequence[ConsentChange]:
+    """Events of all consents behind ``event_id``, in order. None comes later with a smaller id than one read here."""
+    tables = dict.fromkeys(("participant_id", "uscc"), consents)
+    columns = [tables.get(name, consent_events).c[name] for name in ConsentChange._fields]
+    rows = await tx.execute(
+        select(*columns)
+        .join(consents, consents.c.consent_id == consent_events.c.consent_id)
+        .where(consent_events.c.event_id > event_id)
+        .order_by(consent_events.c.event_id)
+        .limit(limit)
+    )
+    return [ConsentChange(*row) for row in rows]
 
 
 def signed_notice(artefact: str) -> tuple[str, ...]:

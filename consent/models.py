@@ -1,12 +1,28 @@
-"""Tables of the consent room. ``consent_events`` and ``consent_artefacts`` are append-only by database right.
+"""Tables of the consent room. ``consent_events``, ``consent_artefacts``, ``consent_approvals``, ``approval_rules``,
+``mandate_events`` and ``operator_events`` are append-only by database right.
 
 The view ``live_consents`` (migrations) is this room's contract with the ledger: one row per consent, whose
-``standing`` says how it stands at this instant (``active`` only if approved, in its term and with uses left),
-and whose ``uses_spent`` the ledger moves in the statement that appends a disclosure.
+``standing`` says how it stands at this instant (``active`` only if approved, in its term and with uses left, also
+of this day and month), and whose ``uses_spent`` and ``spent_…`` the ledger moves in the statement that appends a
+disclosure.
 """
 
-from sqlalchemy import Column, DateTime, ForeignKey, Integer, LargeBinary, MetaData, Table, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
 
@@ -27,6 +43,19 @@ clients = Table(
     Column("participant_id", Text, ForeignKey("participants.participant_id"), nullable=False),
     Column("jwks", Text, nullable=False, comment="RFC 7517 key set, public keys only"),
     Column("registered_at", DateTime(timezone=True), nullable=False),
+    Column("redirect_uris", ARRAY(Text), nullable=False, comment="compared exactly"),
+    Column("notification_url", Text, comment="where CIBA pings go; null: the client polls"),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("token_digest", LargeBinary, primary_key=True, comment="SHA-256; the token itself is not kept"),
+    Column("origin_digest", LargeBinary, nullable=False, comment="SHA-256 of the code that gave it, once"),
+    Column("client_id", Text, ForeignKey("clients.client_id"), nullable=False),
+    Column("consent_id", Uuid, ForeignKey("consents.consent_id"), nullable=False),
+    Column("issued_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True)),
 )
 
 enterprises = Table(
@@ -57,6 +86,17 @@ consents = Table(
     Column("answer_by", DateTime(timezone=True), nullable=False),
     Column("valid_from", DateTime(timezone=True)),
     Column("valid_until", DateTime(timezone=True)),
+    Column("uses_max_day", Integer),
+    Column("uses_max_month", Integer),
+    Column("data_from", Date, comment="first day of the oldest month that may be seen"),
+    Column("spent_on", Date, comment="day of the last use, China's time"),
+    Column("spent_that_day", Integer, nullable=False, server_default="0"),
+    Column("spent_that_month", Integer, nullable=False, server_default="0"),
+    Column(
+        "supersedes", Uuid, ForeignKey("consents.consent_id"), comment="the consent that it is to replace"
+    ),
+    Column("asked", JSONB, comment="what the bank had asked for, where the enterprise granted less"),
+    Column("reminded_at", DateTime(timezone=True)),
 )
 
 consent_events = Table(
@@ -70,6 +110,8 @@ consent_events = Table(
     Column("to_state", Text, nullable=False),
     Column("actor", Text, nullable=False, comment="participant:…, signatory:… or hub"),
     Column("reason", Text, nullable=False),
+    Column("event_id", BigInteger, Identity(always=True), nullable=False, comment="in the order of commits"),
+    Column("facts", JSONB, nullable=False, server_default="{}"),
 )
 
 consent_artefacts = Table(
@@ -79,4 +121,135 @@ consent_artefacts = Table(
     Column("jws", Text, nullable=False, comment="RFC 7515 compact, payload RFC 8785 canonical JSON"),
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the payload"),
     Column("signed_at", DateTime(timezone=True), nullable=False),
+)
+
+backchannel_requests = Table(
+    "backchannel_requests",
+    metadata,
+    Column("consent_id", Uuid, ForeignKey("consents.consent_id"), primary_key=True),
+    Column("client_id", Text, ForeignKey("clients.client_id"), nullable=False),
+    Column("requested_at", DateTime(timezone=True), nullable=False),
+    Column("notification_token", Text, comment="the client's, for its ping; null: no ping is to be sent"),
+    Column("ping_attempts", Integer, nullable=False),
+    Column("ping_at", DateTime(timezone=True), nullable=False, comment="not before"),
+    Column("pinged_at", DateTime(timezone=True)),
+)
+
+operators = Table(
+    "operators",
+    metadata,
+    Column("operator_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False, comment="system_admin | security_admin | audit_admin"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("closed_at", DateTime(timezone=True)),
+)
+
+operator_events = Table(
+    "operator_events",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("operator_id", Text, ForeignKey("operators.operator_id"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("verb", Text, nullable=False),
+    Column(
+        "about",
+        Text,
+        nullable=False,
+        comment="the rule set, intake or decision; never an enterprise or a secret",
+    ),
+)
+
+enterprise_people = Table(
+    "enterprise_people",
+    metadata,
+    Column("uscc", Text, primary_key=True),
+    Column("subject", Text, primary_key=True, comment="the log-in's opaque identifier of the person"),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False, comment="legal_representative | agent, as the log-in vouched"),
+    Column("first_seen_at", DateTime(timezone=True), nullable=False),
+    Column("last_seen_at", DateTime(timezone=True), nullable=False),
+)
+
+mandates = Table(
+    "mandates",
+    metadata,
+    Column("mandate_id", Uuid, primary_key=True),
+    Column("uscc", Text, nullable=False),
+    Column("agent_subject", Text, nullable=False),
+    Column("agent_name", Text, nullable=False),
+    Column("purposes", ARRAY(Text), nullable=False),
+    Column("datasets", ARRAY(Text), nullable=False),
+    Column("term_days_max", Integer, nullable=False, comment="of a consent that the agent approves"),
+    Column("valid_from", DateTime(timezone=True), nullable=False),
+    Column("valid_until", DateTime(timezone=True), nullable=False),
+    Column("appointed_by", Text, nullable=False, comment="subject of the legal representative"),
+    Column("appointer_name", Text, nullable=False),
+    Column("jws", Text, nullable=False, comment="RFC 7515 compact, payload RFC 8785 canonical JSON"),
+    Column("revoked_at", DateTime(timezone=True)),
+)
+
+mandate_events = Table(
+    "mandate_events",
+    metadata,
+    Column("event_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("mandate_id", Uuid, ForeignKey("mandates.mandate_id"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("verb", Text, nullable=False, comment="appoint | revoke"),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+consent_approvals = Table(
+    "consent_approvals",
+    metadata,
+    Column("approval_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("consent_id", Uuid, ForeignKey("consents.consent_id"), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("assurance", Text, nullable=False),
+    Column("mandate_id", Uuid, ForeignKey("mandates.mandate_id")),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
+approval_rules = Table(
+    "approval_rules",
+    metadata,
+    Column("rule_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("uscc", Text, nullable=False),
+    Column("purpose", Text, comment="null: every purpose"),
+    Column("level_from", SmallInteger, comment="null: data of every level"),
+    Column("needed", SmallInteger, nullable=False, comment="1 to 5 persons"),
+    Column("set_by", Text, nullable=False),
+    Column("set_at", DateTime(timezone=True), nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("participant_id", Text, ForeignKey("participants.participant_id"), primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("secret_number", Integer, nullable=False, comment="which secret signs; none is stored"),
+    Column("renewed_at", DateTime(timezone=True), comment="for a day after it the secret before signs too"),
+    Column("opened_at", DateTime(timezone=True), nullable=False),
+    Column("closed_at", DateTime(timezone=True)),
+    Column("closed_because", Text, comment="operator | gone"),
+)
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("event_id", BigInteger, ForeignKey("consent_events.event_id"), primary_key=True),
+    Column("consent_id", Uuid, ForeignKey("consents.consent_id"), nullable=False),
+    Column("participant_id", Text, ForeignKey("participants.participant_id"), nullable=False),
+    Column("state", Text, nullable=False, comment="kept | waiting | delivered | given_up"),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("due_at", DateTime(timezone=True), nullable=False, comment="not to be tried before"),
+    Column("claimed_until", DateTime(timezone=True), comment="a worker is sending it"),
+    Column("attempts", Integer, nullable=False),
+    Column("fault", Text, comment="what the last attempt met, a stable word"),
+    Column("settled_at", DateTime(timezone=True)),
+    Column("handled_at", DateTime(timezone=True), comment="a person saw to it"),
+    Column("handled_by", Text),
 )

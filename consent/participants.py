@@ -1,11 +1,12 @@
 """Who may ask: banks and platforms, and the OAuth clients they ask through."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from sqlalchemy import select
@@ -13,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.models import clients, participants
+from consent.redirects import check_redirect_uris
 from core.errors import InvalidInput
 
 PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # RFC 7518 §6
@@ -25,6 +27,10 @@ class Client:
     participant_class: str
     jwks: dict[str, Any]
     suspended: bool
+    redirect_uris: tuple[str, ...] = ()
+    """where the browser of an enterprise may be sent back to"""
+    notification_url: str | None = None
+    """where the client wants to be told that an answer is there (CIBA ping); None: it polls"""
 
 
 async def register_participant(
@@ -43,17 +49,36 @@ async def register_participant(
 
 
 async def register_client(
-    tx: AsyncConnection, *, client_id: str, participant_id: str, jwks: str, at: datetime
+    tx: AsyncConnection,
+    *,
+    client_id: str,
+    participant_id: str,
+    jwks: str,
+    redirect_uris: Sequence[str] | None = None,
+    notification_url: str | None = None,
+    at: datetime,
 ) -> None:
-    """Enter a client with its public keys, or replace its keys. Raises `InvalidInput` for unusable keys."""
+    """Enter a client with its public keys and addresses, or replace them. Raises `InvalidInput` for unusable ones.
+
+    ``redirect_uris`` and ``notification_url`` stay as they are when None is given; ``""`` takes the latter away.
+    """
     check_jwks(jwks)
+    check_redirect_uris(redirect_uris or ())
+    if notification_url:
+        check_redirect_uris([notification_url])
     entry = insert(clients).values(
-        client_id=client_id, participant_id=participant_id, jwks=jwks, registered_at=at
+        client_id=client_id,
+        participant_id=participant_id,
+        jwks=jwks,
+        redirect_uris=list(redirect_uris or ()),
+        notification_url=notification_url or None,
+        registered_at=at,
     )
+    given = {"redirect_uris": redirect_uris, "notification_url": notification_url}
+    replaced = ["jwks", "participant_id", *(name for name, value in given.items() if value is not None)]
     await tx.execute(
         entry.on_conflict_do_update(
-            index_elements=["client_id"],
-            set_={"jwks": entry.excluded.jwks, "participant_id": entry.excluded.participant_id},
+            index_elements=["client_id"], set_={name: entry.excluded[name] for name in replaced}
         )
     )
 
@@ -72,23 +97,30 @@ def check_jwks(text: str) -> None:
         raise InvalidInput("jwks", "the key set holds no P-256 key, and assertions are signed with ES256")
 
 
-async def find_client(tx: AsyncConnection, client_id: str) -> Client | None:
-    row = (
-        await tx.execute(
-            select(clients, participants.c.participant_class, participants.c.suspended_at)
-            .join(participants, participants.c.participant_id == clients.c.participant_id)
-            .where(clients.c.client_id == client_id)
+FIND_CLIENTS = """
+SELECT q.position, c.client_id, c.participant_id, p.participant_class, c.jwks, p.suspended_at IS NOT NULL AS suspended,
+       c.redirect_uris, c.notification_url
+FROM unnest($1::text[]) WITH ORDINALITY AS q(client_id, position)
+JOIN clients c USING (client_id) JOIN participants p USING (participant_id)
+"""
+
+
+async def find_clients(
+    connection: asyncpg.pool.PoolConnectionProxy, client_ids: Sequence[str]
+) -> Sequence[Client | None]:
+    """The client of each id, None where there is none: one statement for all who come at once."""
+    found: list[Client | None] = [None] * len(client_ids)
+    for row in await connection.fetch(FIND_CLIENTS, client_ids):
+        found[row["position"] - 1] = Client(
+            row["client_id"],
+            row["participant_id"],
+            row["participant_class"],
+            json.loads(row["jwks"]),
+            row["suspended"],
+            tuple(row["redirect_uris"]),
+            row["notification_url"],
         )
-    ).one_or_none()
-    if row is None:
-        return None
-    return Client(
-        row.client_id,
-        row.participant_id,
-        row.participant_class,
-        json.loads(row.jwks),
-        row.suspended_at is not None,
-    )
+    return found
 
 
 async def names_of(tx: AsyncConnection, participant_ids: Iterable[str]) -> dict[str, str]:

@@ -15,7 +15,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from core.errors import Unavailable
 
 APP_ROLE = "hub_app"
-APPEND_ONLY = ("disclosures", "consent_events", "consent_artefacts", "probes")
+APPEND_ONLY = (
+    "disclosures",
+    "consent_events",
+    "consent_artefacts",
+    "operator_events",
+    "probes",
+    "availability_checks",
+    "rule_set_events",
+)
 
 SERVER_SETTINGS = {
     "role": APP_ROLE,

@@ -1,5 +1,6 @@
 """Settings: every one works when absent, each is read from ``HUB_<NAME>`` in the environment."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -8,13 +9,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     PostgresDsn,
     RedisDsn,
     TypeAdapter,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 POSTGRES_URL = TypeAdapter(PostgresDsn)
 REDIS_URL = TypeAdapter(RedisDsn)
@@ -65,13 +67,43 @@ class Settings(BaseSettings):
         description="address of the TLS proxy whose X-SSL-Client-Cert header (URL-encoded PEM) is believed",
     )
 
+    dpop_nonce: bool = Field(
+        False, description="whether every DPoP proof must carry a fresh nonce of the hub (RFC 9449 §8)"
+    )
+
     government_login_issuer: str = Field("http://127.0.0.1:8001", description="OpenID Connect issuer")
     government_login_client_id: str = "xinyi-hub"
 
-    owners: dict[str, OwnerSettings] = Field({}, description="owners that are asked at call time, as JSON")
+    owners: Annotated[dict[str, OwnerSettings], NoDecode] = Field(
+        {}, description="owners that are asked at call time, as JSON"
+    )
+
+    inbox_dir: Path | None = Field(None, description="intake directory that the worker watches; absent: none")
+
+    webhook_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (),
+        description="private networks in which webhooks of banks may be, with commas between; absent: none",
+    )
+    webhook_ca: Path | None = Field(
+        None, description="PEM; trusted for webhooks besides the public authorities"
+    )
 
     rate_per_second: float = Field(500, gt=0, description="questions per participant and data set, sustained")
     rate_burst: int = Field(1000, ge=1, description="questions that may come at once on top")
+    availability_per_minute: float = Field(
+        60, gt=0, description="looks of a participant whether there is anything to ask for, also at once"
+    )
+
+    token_rate_per_second: float = Field(
+        20,
+        gt=0,
+        description="calls of one OAuth client at the OAuth endpoints, sustained; 5 seconds' worth at once",
+    )
+    address_rate_per_second: float = Field(
+        50,
+        gt=0,
+        description="log-ins and token requests from one address, sustained; 5 seconds' worth at once",
+    )
 
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -91,6 +123,17 @@ class Settings(BaseSettings):
         if url is not None:
             REDIS_URL.validate_python(url)
         return url
+
+    @field_validator("owners", mode="before")
+    @classmethod
+    def _is_json(cls, owners: object) -> object:
+        """Decoded here, so that a slip in it is told as any wrong setting."""
+        return json.loads(owners) if isinstance(owners, str) else owners
+
+    @field_validator("webhook_networks", mode="before")
+    @classmethod
+    def _is_a_list(cls, networks: object) -> object:
+        return networks.split(",") if isinstance(networks, str) else networks
 
     @field_validator("public_url", "mtls_url", "government_login_issuer")
     @classmethod

@@ -14,18 +14,42 @@ from datasets.catalogue import (
 )
 from datasets.cleaning import REASONS, CleanRow, DeliveryRefused, Fault, RowCleaner
 from datasets.contract import Contract, ContractError, Field, Mode, SharingClass, ViewKind, load_contract
+from datasets.corrections import defuse, write_corrections
+from datasets.existence import EXISTENCE_IS_NO_NEWS, existing
+from datasets.indicators import describe
 from datasets.intake import IntakeBusy, IntakeReport, IntakeSource, Progress, ingest
 from datasets.live_checks import Failure, Lease, LiveCheck, LiveKey, claim_ask, read_live_checks, release_ask
 from datasets.live_records import CleanAnswer, LeaseLost, clean_answer, keep_answer
+from datasets.manifest import (
+    MANIFEST_SUFFIX,
+    Manifest,
+    checked_digest,
+    deliverable,
+    digest_agrees,
+    load_manifest,
+)
 from datasets.marks import Mark, mark_records, unmark_records, withdraw_records
 from datasets.masks import mask_person_name
 from datasets.models import metadata
 from datasets.published import answer_schema, catalogue_json, dataset_json
-from datasets.quality import first_deliveries
+from datasets.quality import (
+    INTAKE_RATE_GOAL,
+    Account,
+    AccountOfDay,
+    Delivered,
+    OpenIntake,
+    OpenRows,
+    accounts_by_day,
+    first_deliveries,
+    intakes_to_correct,
+    newest_deliveries,
+    open_rows,
+)
 from datasets.reference import reference_text
 from datasets.replay import AskedAlike, FieldChange, Replay, replay
 from datasets.rule_sets import (
     RuleSetEvent,
+    RuleSetState,
     RulesInForce,
     StoredRuleSet,
     activate_rule_set,
@@ -41,7 +65,15 @@ from datasets.rule_sets import (
     withdraw_rule_set,
 )
 from datasets.sharing import ParticipantClass, Purpose, Rule, RuleSet, load_rule_set
-from datasets.shelf import NOTHING_SHELVED, ShelfAsk, ShelfReask, Shelved, read_records, reread_records
+from datasets.shelf import (
+    NOTHING_SHELVED,
+    ShelfAsk,
+    ShelfReask,
+    Shelved,
+    read_records,
+    record_layout,
+    reread_records,
+)
 from datasets.verification import (
     Checks,
     Probe,
@@ -56,9 +88,14 @@ from datasets.views import FieldDecision, View, compile_view
 
 __all__ = [
     "ABSENCE_NOTE",
+    "EXISTENCE_IS_NO_NEWS",
+    "INTAKE_RATE_GOAL",
+    "MANIFEST_SUFFIX",
     "NOTHING_SHELVED",
     "REASONS",
     "VIEW_TITLES",
+    "Account",
+    "AccountOfDay",
     "AskedAlike",
     "Catalogue",
     "Checks",
@@ -66,6 +103,7 @@ __all__ = [
     "CleanRow",
     "Contract",
     "ContractError",
+    "Delivered",
     "DeliveryRefused",
     "Failure",
     "Fault",
@@ -79,9 +117,12 @@ __all__ = [
     "LeaseLost",
     "LiveCheck",
     "LiveKey",
+    "Manifest",
     "Mark",
     "Mode",
     "NoRule",
+    "OpenIntake",
+    "OpenRows",
     "ParticipantClass",
     "Probe",
     "Progress",
@@ -91,6 +132,7 @@ __all__ = [
     "Rule",
     "RuleSet",
     "RuleSetEvent",
+    "RuleSetState",
     "RulesInForce",
     "SharingClass",
     "ShelfAsk",
@@ -101,6 +143,7 @@ __all__ = [
     "Verdict",
     "View",
     "ViewKind",
+    "accounts_by_day",
     "activate_rule_set",
     "active_mark",
     "answer_schema",
@@ -108,30 +151,41 @@ __all__ = [
     "approve_rule_set",
     "catalogue_json",
     "check_statements",
+    "checked_digest",
     "claim_ask",
     "clean_answer",
     "compile_view",
     "dataset_json",
+    "defuse",
+    "deliverable",
+    "describe",
+    "digest_agrees",
     "draft_rule_set",
     "events_of_rule_set",
     "example_of",
+    "existing",
     "find_rule_set",
     "first_deliveries",
     "ingest",
+    "intakes_to_correct",
     "keep_answer",
     "list_rule_sets",
     "load_active",
     "load_catalogue",
     "load_contract",
+    "load_manifest",
     "load_rule_set",
     "mark_records",
     "mask_person_name",
     "metadata",
+    "newest_deliveries",
+    "open_rows",
     "probes_of",
     "read_live_checks",
     "read_records",
     "read_rule_set",
     "readable",
+    "record_layout",
     "reference_text",
     "release_ask",
     "replay",
@@ -141,4 +195,5 @@ __all__ = [
     "verify",
     "withdraw_records",
     "withdraw_rule_set",
+    "write_corrections",
 ]

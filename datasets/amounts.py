@@ -133,8 +133,10 @@ _AMOUNT_IN_PROSE = re.compile(
 )
 # What makes an amount in a sentence uncertain: ranges, bounds, rates, sums, waivers, a second amount in words.
 _UNCERTAIN = re.compile(
-    r"以上|以下|以内|不足|不超|超过|逾|大约|(?<!违)约(?!定)|余元|多元|左右|至|到|[0-9万千元]\s*[-~～—－]|每|倍|%|％|/|合计|共计|分别|各"
-    rf"|免|减|不予|{'|'.join(word for word, code in _CURRENCIES.items() if code != 'CNY')}|[零〇一二三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟萬]{1,20}[元圆]"
+    r"以上|以下|以内|不足|不超|超过|逾|大约|(?<!违)约(?!定)|余元|多元|左右|至|到|[0-9万千元]\s*[-~～—－]"
+    r"|每|倍|%|％|/|合计|共计|分别|各|免|减|不予"
+    r"|[零〇一二三四五六七八九十百千万亿壹贰叁肆伍陆柒捌玖拾佰仟萬]{1,20}[元圆]"
+    rf"|{'|'.join(word for word, code in _CURRENCIES.items() if code != 'CNY')}"
 )
 _FIGURE_WITH_SCALE = re.compile(r"[0-9]\s*(?:百万|百|千|万|亿)")
 

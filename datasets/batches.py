@@ -1,18 +1,20 @@
 """A delivery as batches of clean rows, ready to be stored, and of rows that cannot be taken.
 
-Made in a thread, or in a process of its own for large files: cleaning is most of an intake's work in Python, and
-two processes have two interpreters. Rows leave in PostgreSQL's binary COPY form, so that storing them costs the
+Made in a thread, or for large files in processes of their own: cleaning is most of an intake's work, and each process
+has its own interpreter. Rows leave in PostgreSQL's binary COPY form, so that storing them costs the
 intake one copy of bytes and no object per row.
 """
 
-import hashlib
 import multiprocessing
+import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
+from hashlib import sha256
+from itertools import cycle
 from multiprocessing.connection import Connection as Pipe
 from struct import Struct
 from typing import NamedTuple
@@ -25,10 +27,12 @@ from datasets.contract import KeyKind
 from datasets.delivery import DeliveredRow, Delivery
 
 ROWS_PER_BATCH = 5_000
-BYTES_PER_BATCH = 8 * 1024 * 1024
-OWN_PROCESS_FROM = 8 * 1024 * 1024
+BYTES_PER_BATCH = 4 * 1024 * 1024
+OWN_PROCESS_FROM = 16 * 1024 * 1024
 """bytes of text: for less, a process takes longer to start than it saves"""
-_ROWS_PER_TURN = 50
+CLEANERS = 2
+"""processes that clean a large file, each every second batch"""
+_ROWS_PER_TURN = 100
 
 
 class Quarantined(NamedTuple):
@@ -39,12 +43,16 @@ class Quarantined(NamedTuple):
     field: str | None
     hint: str
     original: str
+    corrects_line: int | None
 
 
-def quarantined(line_number: int, original: str, *faults: Fault) -> Quarantined:
+def quarantined(
+    line_number: int, original: str, faults: Sequence[Fault], corrects_line: int | None
+) -> Quarantined:
     """Under the first reason, with the hints of all."""
     hint = "；".join(dict.fromkeys(fault.hint for fault in faults))
-    return Quarantined(line_number, faults[0].reason, faults[0].field, hint, storable(original))
+    first = faults[0]
+    return Quarantined(line_number, first.reason, first.field, hint, storable(original), corrects_line)
 
 
 def storable(original: str) -> str:
@@ -57,20 +65,19 @@ class Batch:
     """Clean rows by column, the same position in each list; and the rows that were not clean.
 
     ``encoded``: by `Encoder`; for a row whose enterprise is not known yet (``uscc`` None, ``known_by`` by position)
-    empty until it is. ``corrected``: the quarantined line that each row corrects, in a correction file.
+    to be done again when it is. ``corrected``: in a correction file, by position, the quarantined line that the row
+    corrects. Few objects per row, as batches travel between processes.
     """
 
     line_numbers: list[int] = field(default_factory=list)
     usccs: list[USCC | None] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
     days: list[date] = field(default_factory=list)
     filled: list[int] = field(default_factory=list)
     encoded: list[bytes] = field(default_factory=list)
     originals: list[str] = field(default_factory=list)
-    corrected: list[int | None] = field(default_factory=list)
     known_by: dict[int, tuple[tuple[KeyKind, str], ...]] = field(default_factory=dict)
+    corrected: dict[int, int] = field(default_factory=dict)
     quarantined: list[Quarantined] = field(default_factory=list)
     received: int = 0
     size: int = 0
@@ -88,14 +95,16 @@ COPY_COLUMNS = ("body", "digest", "uscc", "part", "as_of", "dataset", "intake_id
 COPY_BEGIN = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_END = b"\xff\xff"
 NO_MARK = b"\xff\xff\xff\xff"
-_BODY = Struct(">hi")
+_HEAD = Struct(">hi")  # number of columns, length of the body
 _LENGTH = Struct(">i")
-_DAYS = Struct(">ii")
+_DAY = Struct(">ii")
 _BIGINT = Struct(">iq")
 _FIRST_DAY = date(2000, 1, 1).toordinal()
-_DIGEST_LENGTH = _LENGTH.pack(32)
+_DIGEST_OCTETS = 32
+_DIGEST_LENGTH = _LENGTH.pack(_DIGEST_OCTETS)
 
 
+@lru_cache(maxsize=4_096)
 def _text(value: str) -> bytes:
     octets = value.encode()
     return _LENGTH.pack(len(octets)) + octets
@@ -108,15 +117,35 @@ class Encoder:
         self._made_from = (dataset, intake_id)
         constant = _text(dataset) + _BIGINT.pack(8, intake_id)
         self._tail = lru_cache(maxsize=4_096)(
-            lambda day: _DAYS.pack(4, day.toordinal() - _FIRST_DAY) + constant
+            lambda day: _DAY.pack(4, day.toordinal() - _FIRST_DAY) + constant
         )
 
     def __reduce__(self) -> tuple[type["Encoder"], tuple[str, int]]:
         return Encoder, self._made_from
 
-    def encode(self, uscc: str, part: str, body: bytes, digest: bytes, as_of: date) -> bytes:
-        head = _BODY.pack(len(COPY_COLUMNS), len(body))
-        return b"".join((head, body, _DIGEST_LENGTH, digest, _text(uscc), _text(part), self._tail(as_of)))
+    def encode(self, uscc: str, part: str, body: bytes, as_of: date) -> bytes:
+        who = uscc.encode()
+        return b"".join(
+            (
+                _HEAD.pack(len(COPY_COLUMNS), len(body)),
+                body,
+                _DIGEST_LENGTH,
+                sha256(body).digest(),
+                _LENGTH.pack(len(who)),
+                who,
+                _text(part),
+                self._tail(as_of),
+            )
+        )
+
+
+def body_in(encoded: bytes) -> bytes:
+    return encoded[_HEAD.size : _HEAD.size + _HEAD.unpack_from(encoded)[1]]
+
+
+def digest_in(encoded: bytes) -> bytes:
+    start = _HEAD.size + _HEAD.unpack_from(encoded)[1] + _LENGTH.size
+    return encoded[start : start + _DIGEST_OCTETS]
 
 
 def encoded_mark(mark: str | None) -> bytes:
@@ -138,72 +167,82 @@ class Job(NamedTuple):
     replayed: bool
 
 
-def clean_batches(job: Job) -> Iterator[Batch]:
-    """The batches of a delivery, in order. One ends where the rows of an earlier attempt do."""
-    batch, number = Batch(), 0
+def clean_batches(job: Job, share: int = 0, shares: int = 1, *, in_thread: bool = False) -> Iterator[Batch]:
+    """The batches of a delivery, in order: all, or each ``shares``-th from number ``share`` on.
+
+    Where they end depends on the rows alone, one of them where an earlier attempt did. ``in_thread``: beside an event
+    loop, which is to have its turn now and then; by itself a thread keeps the interpreter for 5 ms.
+    """
+    batch, number, turn = Batch(), 0, 0
     for row in job.delivery.rows():
         number += 1
         if number <= job.skipped and not job.replayed:
             continue
-        _put(batch, row, job)
-        if batch.received % _ROWS_PER_TURN == 0:
-            # Lets the event loop have its turn at once: by itself a thread keeps the interpreter for 5 ms.
+        batch.received += 1
+        batch.size += len(row.original)
+        if in_thread and number % _ROWS_PER_TURN == 0:
             time.sleep(0)
+        if turn == share:
+            _put(batch, row, job)
         if batch.full or number == job.skipped:
-            yield batch
+            if turn == share:
+                yield batch
+            turn = (turn + 1) % shares
             batch = Batch()
-    if batch.received:
+    if batch.received and turn == share:
         yield batch
 
 
 def _put(batch: Batch, row: DeliveredRow, job: Job) -> None:
     cleaned = [row.fault] if row.fault else job.delivery.cleaner.clean(row.cells)
-    batch.received += 1
-    batch.size += len(row.original)
     batch.bytes_read = row.bytes_read
     if not isinstance(cleaned, CleanRow):
-        batch.quarantined.append(quarantined(row.line_number, row.original, *cleaned))
+        batch.quarantined.append(quarantined(row.line_number, row.original, cleaned, row.corrects_line))
         return
     uscc, part, body, as_of, known_by = cleaned
-    text = orjson.dumps(body)
-    digest = hashlib.sha256(text).digest()
     if uscc is None:
         batch.known_by[len(batch.usccs)] = known_by
-    values = list(body.values())
+    if row.corrects_line is not None:
+        batch.corrected[len(batch.usccs)] = row.corrects_line
     batch.line_numbers.append(row.line_number)
     batch.usccs.append(uscc)
     batch.parts.append(part)
-    batch.bodies.append(text)
-    batch.digests.append(digest)
     batch.days.append(as_of)
-    batch.filled.append(len(values) - values.count(None))
-    batch.encoded.append(b"" if uscc is None else job.encoder.encode(uscc, part, text, digest, as_of))
+    batch.filled.append(len(body) - list(body.values()).count(None))
+    batch.encoded.append(job.encoder.encode(uscc or "", part, orjson.dumps(body), as_of))
     batch.originals.append(row.original)
-    batch.corrected.append(row.corrects_line)
 
 
 @contextmanager
 def batches_of(job: Job) -> Iterator[Iterator[Batch]]:
-    """The batches, from another process if the file is large; that ends with the block, or with this process."""
+    """The batches; of a large file from other processes, which take turns and end with the block or with this one."""
     if job.delivery.size < OWN_PROCESS_FROM:
-        yield clean_batches(job)
+        yield clean_batches(job, in_thread=True)
         return
+    with ExitStack() as stack:
+        cleaners = min(CLEANERS, os.cpu_count() or 1)
+        pipes = [stack.enter_context(_cleaning(job, share, cleaners)) for share in range(cleaners)]
+        yield _in_turn(pipes)
+
+
+@contextmanager
+def _cleaning(job: Job, share: int, shares: int) -> "Iterator[Pipe[None, Batch | Exception | None]]":
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_send_batches, args=(theirs, job), daemon=True)
+    process = context.Process(target=_send_batches, args=(theirs, job, share, shares), daemon=True)
     process.start()
     theirs.close()  # so that the end of either process is the end of the pipe for the other
     try:
-        yield _received_batches(ours)
+        yield ours
     finally:
         process.terminate()
         process.join()
         ours.close()
 
 
-def _send_batches(pipe: "Pipe[Batch | Exception | None, None]", job: Job) -> None:
+def _send_batches(pipe: "Pipe[Batch | Exception | None, None]", job: Job, share: int, shares: int) -> None:
     try:
-        for batch in clean_batches(job):
+        for batch in clean_batches(job, share, shares):
             pipe.send(batch)
         pipe.send(None)
     except (BrokenPipeError, KeyboardInterrupt):
@@ -212,11 +251,14 @@ def _send_batches(pipe: "Pipe[Batch | Exception | None, None]", job: Job) -> Non
         pipe.send(error)
 
 
-def _received_batches(pipe: "Pipe[None, Batch | Exception | None]") -> Iterator[Batch]:
+def _in_turn(pipes: "Sequence[Pipe[None, Batch | Exception | None]]") -> Iterator[Batch]:
     try:
-        while (received := pipe.recv()) is not None:
+        for pipe in cycle(pipes):
+            received = pipe.recv()
             if isinstance(received, Exception):
                 raise received
+            if received is None:
+                return
             yield received
     except EOFError:
-        raise RuntimeError("the process that reads the file has ended early") from None
+        raise RuntimeError("a process that reads the file has ended early") from None

@@ -366,7 +366,9 @@ def clean_other_key(kind: KeyKind, cell: str) -> USCC | str | None:
     if "*" in value:
         raise UncleanError("masked_key", f"{title}被遮盖，请提供完整内容或统一社会信用代码")
     if "+" in value and _SCIENTIFIC.fullmatch(value):
-        raise UncleanError("scientific_notation", f"{title}成了科学计数法，已丢位；请把该列设为文本后重新导出")
+        raise UncleanError(
+            "scientific_notation", f"{title}成了科学计数法，已丢位；请把该列设为文本后重新导出"
+        )
     if kind != "name" and (uscc := _uscc_or_none(value)):
         return uscc
     right = _OTHER_KEY_FORMS[kind].fullmatch(value) is not None
@@ -398,9 +400,15 @@ def _identified_otherwise(cells: Iterable[tuple[KeyKind, str]]) -> _Identity:
 # --------------------------------------------------------------------------------
 
 
+_OFTEN_THE_SAME: frozenset[FieldType] = frozenset({"date", "month", "year", "code", "boolean"})
+
+
 def _converter(field: Field, source: Source, delivered: date) -> Convert:
     """The reading of one column: null words, then the type's own reading and the field's quality rules."""
     read = _READERS[field.type](field, source, delivered)
+    if field.type in _OFTEN_THE_SAME:
+        # What is remembered is short: a text that is too long for its type raises, and that is not remembered.
+        read = lru_cache(maxsize=4_096)(read)
     title, required = field.title, field.required
 
     def convert(cell: str) -> Stored:
@@ -476,12 +484,15 @@ def _text_reader(field: Field, source: Source, delivered: date) -> Convert:
     return read
 
 
+_CODE_TEXT_MAX = 500
+
+
 def _code_reader(field: Field, source: Source, delivered: date) -> Convert:
     meaning = {word.casefold(): value for word, value in field.synonyms.items()}
     meaning |= {value.casefold(): value for value in field.allowed}
 
     def read(text: str) -> Stored:
-        word = clean_text(text)
+        word = clean_text(text) if len(text) <= _CODE_TEXT_MAX else text
         value = meaning.get(word.casefold())
         if value is None and word not in NULL_WORDS:
             hint = f"“{field.title}”的值“{shown(word)}”不在代码表内，可用：{'、'.join(field.allowed[:12])}"

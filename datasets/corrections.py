@@ -58,7 +58,8 @@ def correction_columns(columns: Sequence[str]) -> tuple[int | None, list[str]]:
 class CorrectionRows:
     """Turns the rows of a returned correction file into rows of the file that it corrects."""
 
-    def __init__(self, columns: Sequence[str]) -> None:
+    def __init__(self, columns: Sequence[str], form: str) -> None:
+        self._form = form
         line_column, _ = correction_columns(columns)
         assert line_column is not None
         self._line_column = line_column
@@ -80,7 +81,9 @@ class CorrectionRows:
         if not re.fullmatch("[0-9]{1,12}", line, re.ASCII):
             hint = f"{LINE_COLUMN} 列应保留原来的行号，收到“{shown(line)}”"
             return row._replace(cells=cells, fault=Fault("correction_line", None, hint))
-        return row._replace(cells=cells, corrects_line=int(line))
+        # Kept as a row of the corrected file, so that it can be given back for correction once more.
+        original = row.original if self._form == "jsonl" else _as_delivered(cells)
+        return row._replace(cells=cells, original=original, corrects_line=int(line))
 
 
 # --- on the way out
@@ -128,6 +131,12 @@ def original_cells(form: str, header: Sequence[str], original: str) -> list[str]
 def _line(cells: Sequence[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow(map(defuse, cells))
+    return line.getvalue()
+
+
+def _as_delivered(cells: Sequence[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
 
 

@@ -7,7 +7,6 @@ whatever the file, no more than one row's limit is held.
 import codecs
 import gzip
 import hashlib
-import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,7 +75,7 @@ class Delivery:
         """
         rows = _READERS[self.form](self)
         if self.is_correction:
-            rows = CorrectionRows(self.columns).read(rows)
+            rows = CorrectionRows(self.columns, self.form).read(rows)
         return dropwhile(lambda row: row.line_number <= after_line, rows) if after_line else rows
 
 
@@ -202,24 +201,16 @@ def _open_workbook(path: Path) -> Iterator[Workbook]:
                 yield workbook
             return
     with open_unpacked(path) as packed, cast(BinaryIO, TemporaryFile()) as unpacked:
-        shutil.copyfileobj(_Limited(packed), unpacked, _CHUNK)
+        _unpack(packed, unpacked)
         with Workbook(unpacked) as workbook:
             yield workbook
 
 
-class _Limited:
-    """A stream that refuses to give more than an archive may have."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._left = ARCHIVE_BYTES_MAX
-
-    def read(self, size: int) -> bytes:
-        chunk = self._file.read(size)
-        self._left -= len(chunk)
-        if self._left < 0:
+def _unpack(packed: BinaryIO, unpacked: BinaryIO) -> None:
+    while chunk := packed.read(_CHUNK):
+        if unpacked.tell() > ARCHIVE_BYTES_MAX:
             raise DeliveryRefused("archive_suspicious", "文件解压后过大，未予接收；请改用 CSV 报送")
-        return chunk
+        unpacked.write(chunk)
 
 
 def _columns(path: Path, form: Form, encoding: str) -> list[str]:

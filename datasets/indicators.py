@@ -1,8 +1,9 @@
 """Indicators: figures made of many records, asked as one data set of mode ``derived`` (指标).
 
 Each field of such a data set says how it is computed (`datasets.contract.Compute`). At start everything is checked
-against the contracts of the data sets it is made of and compiled into shared steps (`datasets.indicator_kinds` on
-`datasets.indicator_steps`); then `IndicatorPlan.compute` is one pass over the stored bodies of one enterprise.
+against the contracts of the data sets it is made of and written out as one function a data set
+(`datasets.indicator_sheets`, `datasets.indicator_kinds`); then `IndicatorPlan.compute` is one pass over the stored
+bodies of one enterprise.
 
 **No back door.** An indicator is at least as sensitive as everything it is made of. A figure of level 4, whose amount
 no record ever shows, leaves as a band here too, and so does its ratio to a figure that may be known exactly:
@@ -13,15 +14,23 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from datasets import indicator_kinds as kinds
-from datasets.bands import BandTable
 from datasets.contract import Compute, Contract, ContractError, Field, FieldType
-from datasets.indicator_kinds import ELAPSED, NUMBERS, PER_HUNDRED, Fraction, Making, decimal_text, half_even
-from datasets.indicator_steps import Case, Input, Rhythm, Scene, Step, Steps, Value
+from datasets.indicator_kinds import (
+    ELAPSED,
+    NUMBERS,
+    PER_HUNDRED,
+    Found,
+    Making,
+    decimal_text,
+    half_even,
+)
+from datasets.indicator_sheets import STATES_OF_TYPES, Rhythm, Scene, Sheet, SheetFunction, Value
 
 EXACT_MAX = 2**53 - 1
 """A whole number beyond this is no longer exact for every reader of JSON; an indicator so great is null."""
@@ -37,7 +46,7 @@ class Kind(NamedTuple):
     (years) or also in days; ``shows``: whether the result tells a single record's value.
     """
 
-    make: Callable[[Making], Step[Any]]
+    make: Callable[[Making], Found]
     title: str
     of: Figure
     at: Literal["maybe", "always", "periods"]
@@ -75,10 +84,26 @@ KINDS: dict[str, Kind] = {
 
 ZERO_WHERE_ABSENT = frozenset({"count", "exists", "distinct", "sum"})
 TIMES: frozenset[FieldType] = frozenset({"date", "month", "year"})
+REGISTER = "registration"
 SENSITIVE = 4
 """From this level on a field's own value never leaves uncovered."""
 
-Compiled = Callable[[Case], Value]
+
+class Input(NamedTuple):
+    """A data set whose records the indicators need, and how many of one enterprise are read at most."""
+
+    dataset: str
+    records_max: int
+
+
+class _Page(NamedTuple):
+    """The indicators of one data set. ``when_absent``: what they are for an enterprise that it has no record of."""
+
+    decode: Callable[[str | bytes], list[Any]]
+    compute: SheetFunction
+    names: tuple[str, ...]
+    when_absent: tuple[Value, ...]
+    when_not_delivered: tuple[Value, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +114,21 @@ class IndicatorPlan:
     """
 
     inputs: tuple[Input, ...]
-    _indicators: Mapping[str, Compiled]
-    _used: Mapping[str, str]
-    _slots: int
+    _names: tuple[str, ...]
+    _pages: tuple[_Page, ...]
+    _page_of: Mapping[str, int]
 
     def needed(self, wanted: Iterable[str] | None = None) -> tuple[Input, ...]:
-        """The inputs of some indicators, in the order of ``inputs``."""
-        used = {self._used[name] for name in (self._used if wanted is None else wanted)}
-        return tuple(one for one in self.inputs if one.dataset in used)
+        """The inputs of some indicators, in the order of ``inputs``; none for none.
+
+        The register is always among them. It tells whether there is such an enterprise, so that a clean list is an
+        answer and not "nothing found".
+        """
+        if wanted is None:
+            return self.inputs
+        pages = set(self._pages_for(wanted))
+        register = {page for page, one in enumerate(self.inputs) if pages and one.dataset == REGISTER}
+        return tuple(self.inputs[page] for page in sorted(pages | register))
 
     def compute(
         self, bodies: Sequence[str | bytes | None], day: date, wanted: Sequence[str] | None = None
@@ -105,24 +137,43 @@ class IndicatorPlan:
 
         ``bodies`` holds per input a JSON array of stored records, newest part first, as `read_records` gives it;
         None for a data set that was never delivered (every indicator of it is null). ``day`` is China's day of the
-        question. Only the ``wanted`` indicators are computed, in that order. Pure.
+        question. Only the ``wanted`` indicators leave, in that order. Pure.
         """
         if not any(body is not None and len(body) > len("[]") for body in bodies):
             return b"[]"
-        case = Case(bodies, day, self._slots)
-        indicators = self._indicators
-        names = indicators if wanted is None else wanted
-        return msgspec.json.encode([{name: indicators[name](case) for name in names}])
+        today = day.isoformat()
+        found: list[Value] = []
+        pages = range(len(self._pages)) if wanted is None else self._pages_for(wanted)
+        for number in pages:
+            decode, compute, _, when_absent, when_not_delivered = self._pages[number]
+            body = bodies[number]
+            if body is None:
+                found += when_not_delivered
+            elif rows := decode(body):
+                rows.reverse()
+                found += compute(rows, day, today)
+            else:
+                found += when_absent
+        names = self._names if wanted is None else wanted
+        computed = dict(
+            zip(chain.from_iterable(self._pages[number].names for number in pages), found, strict=True)
+        )
+        return msgspec.json.encode([{name: computed[name] for name in names}])
+
+    def _pages_for(self, wanted: Iterable[str]) -> list[int]:
+        return sorted({self._page_of[name] for name in wanted})
 
 
 def compile_indicators(contract: Contract, contracts: Mapping[str, Contract]) -> IndicatorPlan:
     """Check every indicator against the data sets it is made of, and compile it. Raises `ContractError`."""
     facts = [_facts(contract, field, contracts) for field in contract.fields]
-    inputs = tuple(Input(name, _records_max(contracts[name], facts)) for name in _in_order(facts))
-    workshop = Steps(contracts, inputs, {one.dataset: _decoded(one.dataset, facts) for one in inputs})
-    indicators = {fact.field.name: _compiled(fact, workshop, inputs) for fact in facts}
-    used = {fact.field.name: fact.compute.dataset for fact in facts}
-    return IndicatorPlan(inputs, indicators, used, workshop.slots)
+    by_dataset: dict[str, list[_Facts]] = {}
+    for fact in facts:
+        by_dataset.setdefault(fact.source.id, []).append(fact)
+    inputs = tuple(Input(name, _records_max(several)) for name, several in by_dataset.items())
+    pages = tuple(_page(by_dataset[one.dataset], one.records_max) for one in inputs)
+    page_of = {name: number for number, page in enumerate(pages) for name in page.names}
+    return IndicatorPlan(inputs, tuple(contract.field_by_name), pages, page_of)
 
 
 # --- what one indicator is
@@ -240,13 +291,6 @@ def _complaints_about_conditions(facts: _Facts) -> dict[str, bool]:
     for condition in facts.compute.where:
         field = facts.source.field_by_name[condition.field]
         tests = sum(map(bool, (condition.among, condition.not_among, condition.begins, condition.state)))
-        of_type: dict[str, frozenset[FieldType]] = {
-            "positive": NUMBERS,
-            "yes": frozenset({"boolean"}),
-            "no": frozenset({"boolean"}),
-            "current": frozenset({"date"}),
-            "past": frozenset({"date"}),
-        }
         state, where = condition.state, f"where {condition.field}"
         unknown = {*condition.among, *condition.not_among} - set(field.allowed)
         complaints |= {
@@ -255,8 +299,8 @@ def _complaints_about_conditions(facts: _Facts) -> dict[str, bool]:
             and field.type not in ("text", "code"),
             f"{where}: {', '.join(sorted(unknown))} is not in its code list": field.type == "code"
             and bool(unknown),
-            f"{where}: a {field.type} cannot be {state}": state in of_type
-            and field.type not in of_type[state],
+            f"{where}: a {field.type} cannot be {state}": field.type
+            not in STATES_OF_TYPES.get(state, {field.type}),
         }
     return complaints
 
@@ -325,7 +369,7 @@ def _complaints_about_secrecy(facts: _Facts) -> dict[str, bool]:
     """What would let out more than the levels of the fields permit."""
     field, compute = facts.field, facts.compute
     closed = [used.name for used in facts.used if "derived" not in used.views]
-    level = max((used.level for used in facts.used), default=1)
+    level = max((used.level for used in facts.used), default=min(one.level for one in facts.source.fields))
     figures = [facts.source.field_by_name[name] for name in compute.figure]
     divisors = [facts.source.field_by_name[name] for name in compute.divisor]
     amounts = any(figure.level >= SENSITIVE for figure in (*figures, *divisors))
@@ -349,21 +393,14 @@ def _complaints_about_secrecy(facts: _Facts) -> dict[str, bool]:
 # ------------------------------------------------------------------------------------------------
 
 
-def _in_order(facts: Sequence[_Facts]) -> list[str]:
-    return list(dict.fromkeys(fact.compute.dataset for fact in facts))
-
-
-def _decoded(dataset: str, facts: Sequence[_Facts]) -> list[str]:
-    names = (field.name for fact in facts if fact.compute.dataset == dataset for field in fact.used)
-    return list(dict.fromkeys(names))
-
-
-def _records_max(source: Contract, facts: Sequence[_Facts]) -> int:
+def _records_max(facts: Sequence[_Facts]) -> int:
     """As many as the contract gives at once; where records are one a month, as many as the longest window needs."""
-    mine = [fact for fact in facts if fact.compute.dataset == source.id]
-    if not _monthly(source) or not all(fact.at == source.part[0] and _bounded(fact.compute) for fact in mine):
+    source = facts[0].source
+    if not _monthly(source) or not all(
+        fact.at == source.part[0] and _bounded(fact.compute) for fact in facts
+    ):
         return source.records_max
-    months = max(fact.compute.months + _months_back(fact.compute) for fact in mine)
+    months = max(fact.compute.months + _months_back(fact.compute) for fact in facts)
     # Before the window may lie the month that is not over and those that the refresh promise leaves open; and one
     # more record shows that the window was read to its end.
     return min(months + -(-source.refresh_days // 28) + 2, RECORDS_READ_MAX)
@@ -386,64 +423,67 @@ def _months_back(compute: Compute) -> int:
 # ---------------------------------------------------------------------------------------------------
 
 
-def _compiled(facts: _Facts, workshop: Steps, inputs: Sequence[Input]) -> Compiled:
+def _page(facts: Sequence[_Facts], records_max: int) -> _Page:
+    sheet = Sheet(facts[0].source, records_max)
+    results = [_result(fact, sheet) for fact in facts]
+    fields = dict.fromkeys(used.name for fact in facts for used in fact.used)
+    shape: Any = msgspec.defstruct("Needed", [(name, Any, None) for name in fields], gc=False)
+    return _Page(
+        msgspec.json.Decoder(list[shape]).decode,
+        sheet.function(results),
+        tuple(fact.field.name for fact in facts),
+        tuple(map(_when_absent, facts)),
+        (None,) * len(facts),
+    )
+
+
+def _result(facts: _Facts, sheet: Sheet) -> str:
+    """The expression of one indicator in the form in which it leaves."""
+    compute, natural = facts.compute, facts.natural
+    scene = Scene(compute.where, facts.at, facts.rhythm)
+    value, given, divisor = facts.kind.make(Making(sheet, compute, scene, facts.field.unit))
+    divides = facts.kind.result in ("rate", "ratio")
+    factor = 100 if divides and facts.field.unit == PER_HUNDRED else 1
+    if compute.band:
+        label = sheet.bind(_labeller(facts.contract, compute, natural, factor))
+        value = f"{label}({value}, {divisor or 1})"
+    elif natural == "decimal":
+        value = f"{sheet.bind(decimal_text)}(({value}) * {factor}, {divisor or 1}, {compute.places})"
+    elif natural in NUMBERS:
+        whole = f"{sheet.bind(half_even)}({value}, {divisor})" if divisor else value
+        value = f"{sheet.bind(_exact)}({whole})" if facts.kind.result != "integer" else whole
+    return value if given == "True" else f"{value} if {given} else None"
+
+
+def _exact(number: int) -> int | None:
+    return number if -EXACT_MAX <= number <= EXACT_MAX else None
+
+
+def _when_absent(facts: _Facts) -> Value:
     compute = facts.compute
-    scene = Scene(compute.dataset, compute.where, facts.at, facts.rhythm)
-    making = Making(workshop, facts.source, compute, scene, facts.field.unit)
-    step: Step[Any] = facts.kind.make(making)
-    finish = _finisher(facts)
-    rows = workshop.rows(compute.dataset)
-    position = [one.dataset for one in inputs].index(compute.dataset)
-    nothing: Value = None
-    if compute.absent == "zero":
-        nothing = finish((0, 1)) if compute.kind == "sum" else compute.kind != "exists" and 0
-
-    def indicator(case: Case) -> Value:
-        if case.bodies[position] is None:
-            return None
-        if not rows(case):
-            return nothing
-        result = step(case)
-        return None if result is None else finish(result)
-
-    return indicator
-
-
-def _finisher(facts: _Facts) -> Callable[[Any], Value]:
-    """From what a step found to what leaves: rounded once, or the label of its band."""
-    natural = facts.natural
-    factor = 100 if facts.field.unit == PER_HUNDRED else 1
-    places = facts.compute.places
-    if facts.compute.band:
-        return _bander(_band_table(facts.contract, facts.compute, natural), natural, factor)
-    if natural == "decimal":
-        return lambda found: decimal_text((found[0] * factor, found[1]), places)
-
-    def finish(found: Fraction | Value) -> Value:
-        if not isinstance(found, tuple):
-            return found
-        number = half_even(*found)
-        return number if abs(number) <= EXACT_MAX else None
-
-    return finish
+    if compute.absent != "zero":
+        return None
+    if compute.kind == "exists":
+        return False
+    if compute.band:
+        return _labeller(facts.contract, compute, facts.natural, 1)(0, 1)
+    return decimal_text(0, 1, compute.places) if facts.natural == "decimal" else 0
 
 
 BAND_SCALE = 10**6
-"""Band cuts of a decimal indicator: in millionths, which no edge is finer than."""
+"""Cuts of a decimal indicator's bands are in millionths: finer than any edge."""
 
 
-def _band_table(contract: Contract, compute: Compute, natural: FieldType) -> BandTable:
-    per_unit = {"money": 100, "decimal": BAND_SCALE}.get(natural, 1)
-    return contract.band_table_named(compute.band, per_unit)
+def _labeller(
+    contract: Contract, compute: Compute, natural: FieldType, factor: int
+) -> Callable[[int, int], str]:
+    """From a fraction to the label of its band."""
+    table = contract.band_table_named(compute.band, {"money": 100, "decimal": BAND_SCALE}.get(natural, 1))
+    scale = BAND_SCALE * factor if natural == "decimal" else 1
 
-
-def _bander(table: BandTable, natural: FieldType, factor: int) -> Callable[[Any], Value]:
-    per_unit = BAND_SCALE * factor if natural == "decimal" else 1
-
-    def label(found: Fraction | int) -> Value:
-        numerator, denominator = found if isinstance(found, tuple) else (found, 1)
+    def label(numerator: int, denominator: int) -> str:
         # Rounded down, so that nothing slips over an edge; but more than nothing is not zero.
-        stored = numerator * per_unit // denominator
+        stored = numerator * scale // denominator
         return table.label_of(stored or (1 if numerator > 0 else 0))
 
     return label

@@ -271,8 +271,8 @@ _REPEAT = """
         FROM intakes WHERE intake_id = $1
         RETURNING intake_id
     ), again AS (
-        INSERT INTO quarantined_rows (intake_id, line_number, reason, field, hint, original)
-        SELECT repeated.intake_id, line_number, reason, field, hint, original
+        INSERT INTO quarantined_rows (intake_id, line_number, reason, field, hint, original, corrects_line)
+        SELECT repeated.intake_id, line_number, reason, field, hint, original, corrects_line
         FROM quarantined_rows, repeated WHERE quarantined_rows.intake_id = $1
     )
     SELECT intake_id FROM repeated
@@ -316,7 +316,7 @@ async def _report(
         file_name=delivery.path.name,
         file_digest=delivery.digest.hex(),
         encoding=delivery.encoding,
-        reasons=dict(reasons),
+        reasons={row[0]: row[1] for row in reasons},
         ignored_columns=delivery.cleaner.ignored_columns,
         resumed=resumed,
         repeated=repeated,

@@ -38,7 +38,9 @@ def flat_object(line: str) -> dict[str, str]:
     try:
         found = _DECODER.decode(line)
     except (ValueError, RecursionError):
-        raise JsonFault(Fault("unreadable_row", None, "这一行不是完整的 JSON 对象；请每行写一个对象")) from None
+        raise JsonFault(
+            Fault("unreadable_row", None, "这一行不是完整的 JSON 对象；请每行写一个对象")
+        ) from None
     if not isinstance(found, _Object):
         raise JsonFault(Fault("unreadable_row", None, "这一行不是 JSON 对象；请每行写一个 {…}"))
     cells: dict[str, str] = {}

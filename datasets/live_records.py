@@ -75,7 +75,7 @@ class LeaseLost(Exception):
 
 
 def clean_answer(
-    contract: Contract, uscc: USCC, rows: Sequence[Mapping[str, str]], asked_at: datetime
+    contract: Contract, uscc: USCC, rows: Sequence[dict[str, str]], asked_at: datetime
 ) -> CleanAnswer:
     """Pure. ``rows``: column name → cell as text, as the owner gave them.
 
@@ -125,7 +125,7 @@ def _unusable(fault: str) -> Unavailable:
     return Unavailable("owner_answer_unusable", f"the owner's answer cannot be used: {fault}", fault=fault)
 
 
-def _refuse_other_enterprises(contract: Contract, uscc: USCC, rows: Sequence[Mapping[str, str]]) -> None:
+def _refuse_other_enterprises(contract: Contract, uscc: USCC, rows: Sequence[dict[str, str]]) -> None:
     """Nobody else's data is kept, not even in quarantine: the enterprise asked about is the one that consented."""
     key_columns = {normalised_header(name) for name in (contract.key, *contract.key_sources)}
     for row in rows:

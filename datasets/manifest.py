@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 
 import msgspec
 from cryptography.hazmat.primitives import hashes
@@ -52,33 +52,42 @@ def load_manifest(path: Path) -> Manifest:
     except OSError as error:
         raise DeliveryRefused("manifest_unreadable", f"清单打不开：{error.strerror or error}") from error
     except msgspec.DecodeError as error:  # a ValidationError is one
-        raise DeliveryRefused("manifest_unreadable", f"清单读不懂，请核对各项的名称和写法：{error}") from error
+        raise DeliveryRefused(
+            "manifest_unreadable", f"清单读不懂，请核对各项的名称和写法：{error}"
+        ) from error
     if (manifest.kind == "correction") != (manifest.corrects is not None):
         raise DeliveryRefused(
-            "manifest_unreadable", "清单里 kind 为 correction 时要写 corrects（被更正的接收编号），其他情形不写"
+            "manifest_unreadable",
+            "清单里 kind 为 correction 时要写 corrects（被更正的接收编号），其他情形不写",
         )
     return manifest
 
 
 def digest_agrees(manifest: Manifest, path: Path) -> bool:
-    """Whether the file has the digest that its manifest states. Raises `OSError`."""
+    """Whether the file has the digest that its manifest states. Raises `DeliveryRefused`."""
     algorithm, _, stated = manifest.digest.partition(":")
-    with path.open("rb") as file:
-        if algorithm == "sha256":
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        else:
-            sm3 = hashes.Hash(hashes.SM3())
-            while chunk := file.read(_CHUNK):
-                sm3.update(chunk)
-            found = sm3.finalize().hex()
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest() if algorithm == "sha256" else _sm3(file)
+    except OSError as error:
+        raise DeliveryRefused("file_unreadable", f"文件打不开：{error.strerror or error}") from error
     return found == stated.lower()
+
+
+def _sm3(file: BinaryIO) -> str:
+    sm3 = hashes.Hash(hashes.SM3())
+    while chunk := file.read(_CHUNK):
+        sm3.update(chunk)
+    return sm3.finalize().hex()
 
 
 def deliverable(contracts: Mapping[str, Contract], dataset: str) -> Contract:
     """The contract of a data set of which files are taken in. Raises `DeliveryRefused`."""
     contract = contracts.get(dataset)
     if contract is None:
-        raise DeliveryRefused("dataset_unknown", f"没有信息项目 {dataset}；现有：{'、'.join(sorted(contracts))}")
+        raise DeliveryRefused(
+            "dataset_unknown", f"没有信息项目 {dataset}；现有：{'、'.join(sorted(contracts))}"
+        )
     if "collected" not in contract.modes:
         raise DeliveryRefused("dataset_not_collected", f"“{contract.title}”不归集，不接收文件")
     return contract

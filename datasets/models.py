@@ -83,6 +83,7 @@ intakes = sa.Table(
     sa.CheckConstraint("filled BETWEEN 0 AND cells", name="intakes_filled"),
     sa.Index("intakes_by_dataset", "dataset", "intake_id"),
     sa.Index("intakes_by_file", "dataset", "file_digest", "intake_id"),
+    sa.Index("intakes_by_time", "started_at"),
 )
 """One row per file taken in. The counters move in the transaction that stores the rows they count.
 
@@ -101,12 +102,20 @@ quarantined_rows = sa.Table(
     sa.Column("hint", sa.Text, nullable=False),
     sa.Column("original", sa.Text, nullable=False),
     sa.Column("quarantined_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("corrects_line", sa.BigInteger),
     sa.Column("resolved_by", sa.BigInteger, sa.ForeignKey("intakes.intake_id")),
     sa.PrimaryKeyConstraint("intake_id", "line_number"),
+    sa.Index(
+        "quarantined_rows_open",
+        "intake_id",
+        "reason",
+        postgresql_where=sa.text("resolved_by IS NULL AND corrects_line IS NULL"),
+    ),
 )
 """疑问数据: what could not be taken, as it came, with the first reason and hints for all faults of the row.
 
-``resolved_by``: the intake in which its corrected form passed; NULL while it is open.
+``corrects_line``: in a correction that did not pass either, the line that it was to correct: the open row is that
+one. ``resolved_by``: the intake in which its corrected form passed; NULL while it is open.
 """
 
 enterprise_keys = sa.Table(

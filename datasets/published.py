@@ -1,11 +1,13 @@
 """The catalogue as it is published: for programs that ask, and for the documents made from it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from datasets.catalogue import ABSENCE_NOTE, VIEW_TITLES, Catalogue
 from datasets.contract import Contract, Field, ViewKind
+from datasets.indicators import describe
 from datasets.sharing import ParticipantClass, Purpose
+from datasets.verification import Kind, Result, offer_of
 from datasets.views import View
 
 _JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -24,7 +26,7 @@ def catalogue_json(catalogue: Catalogue) -> dict[str, Any]:
         "participant_classes": _titles(catalogue.participant_classes),
         "purposes": _titles(catalogue.purposes),
         "views": {kind: {"title": zh, "title_en": en} for kind, (zh, en) in VIEW_TITLES.items()},
-        "datasets": [_contract_json(contract) for contract in catalogue.contracts.values()],
+        "datasets": [_contract_json(catalogue, one) for one in catalogue.contracts.values()],
         "note": ABSENCE_NOTE,
     }
 
@@ -43,10 +45,10 @@ def dataset_json(catalogue: Catalogue, dataset: str) -> dict[str, Any]:
         }
         for view in catalogue.views_on(dataset)
     ]
-    return {**_contract_json(catalogue.contracts[dataset]), "answers": answers}
+    return {**_contract_json(catalogue, catalogue.contracts[dataset]), "answers": answers}
 
 
-def _contract_json(contract: Contract) -> dict[str, Any]:
+def _contract_json(catalogue: Catalogue, contract: Contract) -> dict[str, Any]:
     return {
         "id": contract.id,
         "version": contract.version,
@@ -64,7 +66,7 @@ def _contract_json(contract: Contract) -> dict[str, Any]:
         "retention_months": contract.retention_months,
         "records_max": contract.records_max,
         "price_fen": contract.price_fen,
-        "fields": [_field_json(contract, field) for field in contract.fields],
+        "fields": [_field_json(catalogue, contract, field) for field in contract.fields],
     }
 
 
@@ -72,7 +74,7 @@ def _titles(named: Mapping[str, ParticipantClass | Purpose]) -> dict[str, dict[s
     return {name: {"title": one.title, "title_en": one.title_en} for name, one in named.items()}
 
 
-def _field_json(contract: Contract, field: Field) -> dict[str, Any]:
+def _field_json(catalogue: Catalogue, contract: Contract, field: Field) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "name": field.name,
         "title": field.title,
@@ -84,8 +86,12 @@ def _field_json(contract: Contract, field: Field) -> dict[str, Any]:
         "views": field.views,
         "example": field.example if "raw" in field.views else None,
     }
+    if field.compute is not None:
+        shown["computed"] = describe(contract, field, catalogue.contracts)
     if field.allowed:
         shown["allowed"] = field.allowed
+    if "verify" in field.views:
+        shown["verification"] = offer_of(contract, field)
     if field.band:
         table = contract.band_tables[field.name]
         shown["bands"] = [
@@ -133,10 +139,23 @@ def _verdicts_schema(view: View) -> dict[str, Any]:
             "type": "object",
             "properties": {
                 "field": {"enum": list(view.fields)},
-                "kind": {"enum": ["exact", "tolerance", "at_least", "member", "belongs"]},
-                "result": {"enum": ["match", "mismatch", "unknown"]},
+                "kind": {"enum": list(get_args(Kind))},
+                "part": {
+                    "description": "the record compared; as stated where the result is unknown",
+                    "type": ["string", "integer", "array", "null"],
+                    "items": {"type": ["string", "integer"]},
+                },
+                "result": {"enum": list(get_args(Result))},
+                "between": {
+                    "description": "the bounds to which a tolerance was widened: lower in, upper out, null: open",
+                    "type": ["array", "null"],
+                    "items": {"type": ["integer", "string", "null"]},
+                    "minItems": 2,
+                    "maxItems": 2,
+                },
             },
-            "required": ["field", "kind", "result"],
+            "required": ["field", "kind", "part", "result", "between"],
+            "additionalProperties": False,
         },
     }
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from datasets.catalogue import VIEW_TITLES, Catalogue
 from datasets.contract import Contract, Field
+from datasets.indicators import describe
 from datasets.views import View
 
 MODES = {
@@ -68,18 +69,32 @@ def _chapter(catalogue: Catalogue, contract: Contract) -> Iterator[str]:
         + (f"按{part}最多 {contract.records_max} 条" if part else "每家企业一条")
     )
     yield ""
-    yield "| 数据项 | 名称 Name | 类型 | 级别 | 谁能看到什么 Who sees what | 来源列名 Source columns |"
+    yield "| 数据项 | 名称 Name | 类型 | 级别 | 谁能看到什么 Who sees what | 来源列名 Source columns，指标为计算方法 |"
     yield "|---|---|---|---|---|---|"
     views = catalogue.views_on(contract.id)
     for field in contract.fields:
         yield _row(
             f"`{field.name}`",
-            f"{field.title}<br>{field.title_en}" + (f"<br>{field.description}" if field.description else ""),
+            "<br>".join(filter(None, (field.title, field.title_en, field.description))),
             _type(field),
             str(field.level),
             _shown(catalogue, views, field),
-            "、".join(f"`{source.name}`" + _unit(source.unit) for source in field.aliases[1:]) or "—",
+            _origin(catalogue, contract, field),
         )
+
+
+def _origin(catalogue: Catalogue, contract: Contract, field: Field) -> str:
+    """The columns under which it is delivered; of an indicator, from what it is computed."""
+    if field.compute is None:
+        return "、".join(f"`{source.name}`" + _unit(source.unit) for source in field.aliases[1:]) or "—"
+    told = describe(contract, field, catalogue.contracts)
+    inputs = "；".join(
+        f"{one['title']}（{'、'.join(f'`{name}`' for name in one['fields']) or '记录'}）"
+        for one in told["inputs"]
+    )
+    return "<br>".join(
+        filter(None, (inputs, told["kind_title"], told["window"], told["null_means"]))
+    )
 
 
 def _type(field: Field) -> str:
@@ -97,7 +112,9 @@ def _shown(catalogue: Catalogue, views: list[View], field: Field) -> str:
         if kind := view.fields.get(field.name):
             asker = catalogue.participant_classes[view.participant_class].title
             shown[f"{asker}·{catalogue.purposes[view.purpose].title}"].append(VIEW_TITLES[kind][0])
-    return "<br>".join(f"{who}：{'、'.join(dict.fromkeys(kinds))}" for who, kinds in shown.items()) or "不提供"
+    return (
+        "<br>".join(f"{who}：{'、'.join(dict.fromkeys(kinds))}" for who, kinds in shown.items()) or "不提供"
+    )
 
 
 def _row(*cells: str) -> str:

@@ -4,23 +4,61 @@ One place for this SQL, sent to asyncpg directly. Bodies come back as JSON text 
 once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
 
 from core.identifiers import USCC
+from datasets.contract import Contract, Field, FieldType
 
 Connection: TypeAlias = "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy"
 
 
+# What a value can take at most in the stored JSON, in octets; PostgreSQL's limit for an index entry is 2,704.
+_VALUE_OCTETS: dict[FieldType, int] = {
+    "money": 17,
+    "integer": 20,
+    "decimal": 40,
+    "date": 12,
+    "month": 9,
+    "year": 4,
+    "boolean": 5,
+}
+_ENTRY_OCTETS_MAX = 2_400
+
+
+def record_layout(contracts: Mapping[str, Contract]) -> dict[str, bool]:
+    """By data set, whether the records of an enterprise lie together, in an index that holds them whole.
+
+    Where it has several, and the largest that its contract allows fits into an index entry with its key.
+    """
+    return {
+        name: bool(contract.part) and _entry_octets(contract) <= _ENTRY_OCTETS_MAX
+        for name, contract in contracts.items()
+    }
+
+
+def _entry_octets(contract: Contract) -> int:
+    octets = {field.name: _value_octets(field) for field in contract.fields}
+    names = sum(len(name) + len('"":,') for name in octets)
+    return names + sum(octets.values()) + sum(octets[name] + 1 for name in contract.part)
+
+
+def _value_octets(field: Field) -> int:
+    if field.type == "code":
+        return max(len(value.encode()) for value in field.allowed) + 2
+    return _VALUE_OCTETS.get(field.type, 4 * field.max_length + 2)
+
+
 class ShelfAsk(NamedTuple):
-    """One question; ``records_max`` is the contract's."""
+    """One question; ``records_max`` is the contract's. ``since``: only records that speak for this day or later."""
 
     dataset: str
     uscc: USCC
     records_max: int
+    since: date | None = None
 
 
 class ShelfReask(NamedTuple):
@@ -58,8 +96,8 @@ NOTHING_SHELVED = Shelved("[]", [], None, None, disputed=[])
 READ_RECORDS = """
     SELECT coalesce(shelved.bodies, '[]'), coalesce(shelved.record_ids, '{}'), shelved.oldest, shelved.newest,
            coalesce(shelved.disputed, '{}')
-    FROM unnest($1::text[], $2::text[], $3::int[])
-        WITH ORDINALITY AS ask (dataset, uscc, records_max, position)
+    FROM unnest($1::text[], $2::text[], $3::int[], $4::date[])
+        WITH ORDINALITY AS ask (dataset, uscc, records_max, since, position)
     CROSS JOIN LATERAL (
         SELECT '[' || string_agg(walk.body, ',') || ']' AS bodies, array_agg(walk.record_id) AS record_ids,
                min(walk.as_of) AS oldest, max(walk.as_of) AS newest,
@@ -69,6 +107,7 @@ READ_RECORDS = """
             FROM records
             WHERE records.dataset = ask.dataset AND records.uscc = ask.uscc AND records.superseded_at IS NULL
                 AND records.mark IS DISTINCT FROM 'withheld'
+                AND (ask.since IS NULL OR records.as_of >= ask.since)
             ORDER BY records.part DESC
             LIMIT ask.records_max
         ) AS walk
@@ -106,9 +145,7 @@ async def read_records(connection: Connection, asks: Sequence[ShelfAsk]) -> list
 
     A withheld record is as if it were not there.
     """
-    rows = await connection.fetch(
-        READ_RECORDS, [ask[0] for ask in asks], [ask[1] for ask in asks], [ask[2] for ask in asks]
-    )
+    rows = await connection.fetch(READ_RECORDS, *(list(column) for column in zip(*asks, strict=True)))
     return [Shelved(*row) for row in rows]
 
 

@@ -1,13 +1,12 @@
 """One batch of an intake → one transaction: its rows, their account, and what follows from both."""
 
 import asyncio
-import hashlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import compress
-from typing import NamedTuple
+from typing import cast
 
 import asyncpg
 
@@ -19,6 +18,8 @@ from datasets.batches import (
     Batch,
     Encoder,
     Quarantined,
+    body_in,
+    digest_in,
     encoded_mark,
     quarantined,
 )
@@ -43,24 +44,21 @@ class _Overtaken(Exception):
     """A record changed between being judged and being superseded: somebody marked it, say."""
 
 
-class _Written(NamedTuple):
-    """A new version: its row in the form of COPY, without its mark."""
-
-    key: Key
-    body: bytes
-    row: bytes
-    mark: str | None
-
-
 @dataclass(slots=True)
 class _Plan:
-    """What becomes of a batch. ``confirmed``: records met unchanged; ``withdrawn``: records without successor."""
+    """What becomes of a batch.
+
+    ``rows``: new versions in the form of COPY, without their marks, which ``marks`` has by position; ``usccs``: whose
+    they are. ``confirmed``: records met unchanged; ``withdrawn``: records without successor.
+    """
 
     accepted: int = 0
     unchanged: int = 0
     superseded: int = 0
     filled: int = 0
-    written: list[_Written] = field(default_factory=list)
+    rows: list[bytes] = field(default_factory=list)
+    usccs: list[str] = field(default_factory=list)
+    marks: dict[int, str] = field(default_factory=dict)
     replaced: list[int] = field(default_factory=list)
     withdrawn: list[tuple[Key, int]] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
@@ -90,50 +88,65 @@ class Storing:
     withdraws: bool
     met: IdSet = field(default_factory=IdSet)
     _delivery_days: dict[int, date] = field(default_factory=dict)
+    _all_new: bool = False
 
     async def store(self, batch: Batch) -> None:
-        """Everything of the batch or nothing. Done again if another process changed one of its records meanwhile."""
+        """Everything of the batch or nothing. Done again if another process changed one of its records meanwhile.
+
+        After a batch of wholly new records the next is taken for one as well and stored without a look at what is
+        there: the unique index of the current versions knows better, and then it is done again with a look.
+        """
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self.connection.transaction():
-                    plan = await self._plan(batch)
+                    plan = await self._plan(batch, look=attempt > 1 or not self._all_new)
                     await self._carry_out(plan, batch)
             except (_Overtaken, asyncpg.UniqueViolationError):
                 if attempt == ATTEMPTS:
                     raise
-                await asyncio.sleep(0.05 * attempt)
+                await asyncio.sleep(0.02 * (attempt - 1))
             else:
                 self.met.update(plan.confirmed)
+                self._all_new = not self.withdraws and plan.accepted == len(batch.usccs) > 0
                 return
 
     async def replay(self, batch: Batch) -> None:
         """Rows that an interrupted attempt has stored: learn again which records they met."""
         async with self.connection.transaction(readonly=True):
-            self.met.update((await self._plan(batch)).confirmed)
+            self.met.update((await self._plan(batch, look=True)).confirmed)
 
     # --- judging
 
-    async def _plan(self, batch: Batch) -> _Plan:
+    async def _plan(self, batch: Batch, *, look: bool) -> _Plan:
         # Planned anew each time: the tables grow under a long intake, a plan made when they were empty would scan.
         await self.connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         usccs, unresolved = await self._resolved(batch)
         correctable = await self._correctable(batch)
-        current = await self._current(batch, usccs)
+        current = await self._current(batch, usccs) if look else {}
+        if not current and self._is_plain(batch):
+            usccs = cast("list[str]", usccs)
+            return _Plan(accepted=len(usccs), filled=sum(batch.filled), rows=batch.encoded, usccs=usccs)
         plan = _Plan()
         for position, (uscc, part) in enumerate(zip(usccs, batch.parts, strict=True)):
             fault = unresolved.get(position)
-            if fault is None and correctable is not None and batch.corrected[position] not in correctable:
+            line = batch.corrected.get(position)
+            if fault is None and correctable is not None and line not in correctable:
                 fault = Fault("not_quarantined", None, _HINTS["not_quarantined"])
             if fault is None and uscc is not None:
                 fault = self._judge(plan, batch, position, (uscc, part), current)
             if fault is not None:
                 line_number, original = batch.line_numbers[position], batch.originals[position]
-                plan.quarantined.append(quarantined(line_number, original, fault))
+                plan.quarantined.append(quarantined(line_number, original, [fault], line))
                 continue
             plan.filled += batch.filled[position]
-            if (line := batch.corrected[position]) is not None:
+            if line is not None:
                 plan.corrected.append(line)
         return plan
+
+    def _is_plain(self, batch: Batch) -> bool:
+        """Whether every row of a batch of which nothing is stored is simply new."""
+        distinct = len(set(zip(batch.usccs, batch.parts, strict=True))) == len(batch.usccs)
+        return distinct and not (batch.known_by or batch.corrected or self.corrects or self.withdraws)
 
     def _judge(
         self, plan: _Plan, batch: Batch, position: int, key: Key, current: dict[Key, Current]
@@ -142,7 +155,8 @@ class Storing:
         now = current.get(key)
         if self.withdraws:
             return self._withdraw(plan, key, now, current)
-        body, digest, as_of = batch.bodies[position], batch.digests[position], batch.days[position]
+        row, as_of = batch.encoded[position], batch.days[position]
+        body, digest = body_in(row), digest_in(row)
         outcome, write = judge(now, body, digest, as_of, self.delivered, self.absent)
         if outcome == "accepted":
             plan.accepted += 1
@@ -153,13 +167,14 @@ class Storing:
         else:
             return Fault(outcome, None, _HINTS[outcome])
         if write is not None:
-            row = batch.encoded[position]
-            if write is not body or not row:
-                digest = digest if write is body else hashlib.sha256(write).digest()
-                row = self.encoder.encode(*key, write, digest, as_of)
+            if write is not body or position in batch.known_by:
+                row = self.encoder.encode(*key, write, as_of)
             mark = now.mark if now else None
-            plan.written.append(_Written(key, write, row, mark))
-            current[key] = Current(None, digest, as_of, self.delivered, mark, True, write)
+            if mark is not None:
+                plan.marks[len(plan.rows)] = mark
+            plan.rows.append(row)
+            plan.usccs.append(key[0])
+            current[key] = Current(None, digest_in(row), as_of, self.delivered, mark, True, write)
             if now is not None and now.record_id is not None:
                 plan.replaced.append(now.record_id)
         elif now is not None and now.record_id is not None and not now.established:
@@ -203,7 +218,7 @@ class Storing:
         rows = await self.connection.fetch(
             "SELECT line_number FROM quarantined_rows WHERE intake_id = $1 AND line_number = ANY($2)",
             self.corrects,
-            [line for line in batch.corrected if line is not None],
+            list(batch.corrected.values()),
         )
         return {row["line_number"] for row in rows}
 
@@ -243,8 +258,8 @@ class Storing:
         keys = zip(usccs, batch.parts, strict=True)
         differing = {
             now.record_id: key
-            for key, digest in zip(keys, batch.digests, strict=True)
-            if (now := current.get(key)) and now.digest != digest  # type: ignore[arg-type]
+            for key, row in zip(keys, batch.encoded, strict=True)
+            if (now := current.get(key)) and now.digest != digest_in(row)  # type: ignore[arg-type]
         }
         if not differing:
             return
@@ -264,10 +279,10 @@ class Storing:
             done = await self.connection.execute(_SUPERSEDE, self.contract.id, plan.replaced)
             if done != f"UPDATE {len(plan.replaced)}":
                 raise _Overtaken
-        await self._copy(plan.written)
+        await self._copy(plan)
         await self._record_withdrawals(plan)
         if self.contract.id == REGISTRATION:
-            await know(self.connection, [(version.key[0], version.body) for version in plan.written])
+            await know(self.connection, list(zip(plan.usccs, map(body_in, plan.rows), strict=True)))
             await forget(self.connection, [uscc for (uscc, _), _ in plan.withdrawn])
         rows = [*batch.quarantined, *plan.quarantined]
         if rows:
@@ -282,13 +297,15 @@ class Storing:
         counted = (plan.accepted, plan.unchanged, plan.superseded, len(rows), cells, plan.filled)
         await self.connection.execute(_COUNT, self.intake_id, batch.received, *counted)
 
-    async def _copy(self, written: Sequence[_Written]) -> None:
-        if not written:
+    async def _copy(self, plan: _Plan) -> None:
+        if not plan.rows:
             return
-        if any(version.mark for version in written):
-            rows = b"".join(version.row + encoded_mark(version.mark) for version in written)
+        if plan.marks:
+            rows = b"".join(
+                row + encoded_mark(plan.marks.get(position)) for position, row in enumerate(plan.rows)
+            )
         else:
-            rows = NO_MARK.join([version.row for version in written]) + NO_MARK
+            rows = NO_MARK.join(plan.rows) + NO_MARK
         await self.connection.copy_to_table(
             "records",
             source=io.BytesIO(COPY_BEGIN + rows + COPY_END),
@@ -331,9 +348,22 @@ _WITHDRAWN = """
     FROM unnest($2::text[], $3::text[], $4::bigint[]) AS withdrawn (uscc, part, record_id)
 """
 
+# With a correction that did not pass and was corrected in its turn passes the row that it was to correct.
 _RESOLVE = """
-    UPDATE quarantined_rows SET resolved_by = $3
-    WHERE intake_id = $1 AND line_number = ANY($2) AND resolved_by IS NULL
+    WITH RECURSIVE passed AS (
+        SELECT intake_id, line_number, corrects, corrects_line
+        FROM quarantined_rows JOIN intakes USING (intake_id)
+        WHERE intake_id = $1 AND line_number = ANY($2)
+        UNION
+        SELECT faulty.intake_id, faulty.line_number, intake.corrects, faulty.corrects_line
+        FROM passed
+        JOIN quarantined_rows AS faulty
+            ON faulty.intake_id = passed.corrects AND faulty.line_number = passed.corrects_line
+        JOIN intakes AS intake ON intake.intake_id = faulty.intake_id
+    )
+    UPDATE quarantined_rows AS faulty SET resolved_by = $3
+    FROM passed
+    WHERE faulty.intake_id = passed.intake_id AND faulty.line_number = passed.line_number AND faulty.resolved_by IS NULL
 """
 
 _COUNT = """

@@ -62,8 +62,9 @@ class Statement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """``part`` is the record that was compared; of an unknown it repeats the statement. ``between`` is what a
-    tolerance was widened to, lower bound in, upper bound out, None where open."""
+    """``part`` is the record that was compared, None where that itself is not for the bank's eyes; of an unknown it
+    repeats the statement. ``between`` is what a tolerance was widened to, lower bound in, upper bound out, None
+    where open."""
 
     field: str
     kind: Kind
@@ -200,6 +201,8 @@ class Checks:
     """All statements of one question, in their order."""
 
     part: tuple[str, ...]
+    part_is_open: bool
+    """whether a bank may be told which record was compared: the fields that tell records apart may be shown raw"""
     records_max: int
     checks: tuple[Check, ...]
 
@@ -220,7 +223,7 @@ def check_statements(contract: Contract, view: View, statements: Sequence[Statem
             errors[f"statements[{number}].{wrong.where}"] = str(wrong)
     if errors:
         raise InvalidInput("statements_invalid", errors=errors)
-    return Checks(contract.part, contract.records_max, tuple(checks))
+    return Checks(contract.part, _part_is_open(contract), contract.records_max, tuple(checks))
 
 
 def _check(contract: Contract, view: View, statement: Statement) -> Check:
@@ -254,10 +257,17 @@ def _refuse_strange_members(statement: Statement) -> None:
         raise _Wrong("tolerance_percent", f"应为 {least} 至 {most} 的整数")
 
 
+def _part_is_open(contract: Contract) -> bool:
+    return all("raw" in contract.field_by_name[name].views for name in contract.part)
+
+
 def _part_of(contract: Contract, statement: Statement) -> tuple[object, ...] | None:
     stated = statement.part
     if stated is None:
         return None
+    if not _part_is_open(contract):
+        # A guess that finds its record would be confirmed past the allowance of the field that was guessed.
+        raise _Wrong("part", "该信息项目的各条记录由不公开的数据项区分，不能指定某一条；请用 belongs 核对")
     if statement.kind == "belongs" or not contract.part:
         raise _Wrong("part", "belongs 在全部记录中查找；只有一条记录的信息项目也不用 part")
     values = stated if isinstance(stated, tuple) else (stated,)
@@ -466,7 +476,7 @@ def _verdict(checks: Checks, check: Check, records: list[dict[str, Any]]) -> Ver
     stored = None if record is None else record.get(statement.field)
     if record is None or stored is None:
         return Verdict(statement.field, statement.kind, statement.part, "unknown", between)
-    compared = _part_in(checks, record)
+    compared = _part_in(checks, record) if checks.part_is_open else ()
     part = compared[0] if len(compared) == 1 else compared or None
     result: Result = "match" if check.holds(stored) else "mismatch"
     return Verdict(statement.field, statement.kind, part, result, between)

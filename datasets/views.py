@@ -164,7 +164,7 @@ def compile_view(
         dataset=contract.id,
         owner=contract.owner,
         price_fen=contract.price_fen,
-        inputs=indicators.inputs if indicators else ((contract.id, contract.records_max),),
+        inputs=indicators.needed(tuple(shown)) if indicators else ((contract.id, contract.records_max),),
         lets_out=bool(shown),
         indicators=indicators,
     )

@@ -10,7 +10,8 @@ from gateway.queries.admission import Knock
 from gateway.queries.door import credentials_of
 
 
-def running_hub(request: Request) -> Hub:
+async def running_hub(request: Request) -> Hub:
+    """Not a plain function: FastAPI would send that to a thread, for every request."""
     hub: Hub = request.app.state.hub
     return hub
 

@@ -19,19 +19,28 @@ import asyncpg
 import typer
 from pydantic import ValidationError
 
+from adapters import exchange_keys
 from core.database import connect_database
 from core.errors import HubError, InvalidInput
+from core.keys import USES
 from core.log import configure_log
 from core.private_servers import private_servers
 from core.settings import Settings
-from datasets import load_catalogue, reference_text
+from datasets import deliverable, load_catalogue, record_layout, reference_text
+from gateway.console import commands as operators
 from gateway.decisions import commands as decisions
 from gateway.demo import play_demo
 from gateway.enrolment import enrol
-from gateway.intake import ingest_files
+from gateway.intake import IntakeErrand, export_corrections, ingest_files
+from gateway.marks import Marking, MarkErrand, mark
+from gateway.notices import commands as telling
+from gateway.oauth import commands as signing
 from gateway.serve import serve as serve_http
 from gateway.worker import work
 from migrations.upgrade import newest_revision, upgrade
+
+By = Annotated[str, typer.Option("--by", help="who does it; goes into the history")]
+Reason = Annotated[str, typer.Option("--reason", help="why; goes into the history")]
 
 cli = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="信易枢纽 Xinyi Hub"
@@ -41,6 +50,24 @@ rules = typer.Typer(
     no_args_is_help=True, help="共享规则：起草、批准、启用、重演。Sharing rules, one version after the other."
 )
 cli.add_typer(rules, name="rules")
+
+operator = typer.Typer(
+    no_args_is_help=True, help="控制台的操作员（三员）。Operators of the console: three roles, kept apart."
+)
+cli.add_typer(operator, name="operator")
+
+keys = typer.Typer(
+    no_args_is_help=True, help="签名密钥：查看、轮换。The hub's signing keys; rotating them stops nothing."
+)
+cli.add_typer(keys, name="keys")
+
+webhook = typer.Typer(
+    no_args_is_help=True, help="把授权的变化发往哪里。Where banks are told what becomes of their consents."
+)
+cli.add_typer(webhook, name="webhook")
+
+notices = typer.Typer(no_args_is_help=True, help="三天内没有送达的通知。Notices that could not be delivered.")
+cli.add_typer(notices, name="notices")
 
 
 def main() -> None:
@@ -89,7 +116,7 @@ def _migrate_or_check(settings: Settings) -> None:
     assert settings.database_url is not None
     if _is_private(settings):
         assert settings.owner_database_url is not None
-        asyncio.run(upgrade(settings.owner_database_url, load_catalogue().contracts))
+        asyncio.run(upgrade(settings.owner_database_url, record_layout(load_catalogue().contracts)))
     else:
         asyncio.run(_check_revision(settings.database_url))
 
@@ -117,6 +144,7 @@ def serve(
     """Serve banks and enterprises over HTTP."""
     with settings_with_servers() as settings:
         _migrate_or_check(settings)
+        exchange_keys(settings.owners)  # a key that cannot be read is told here, in one line
         given = {"host": host, "port": port}
         settings = settings.model_copy(
             update={name: value for name, value in given.items() if value is not None}
@@ -138,7 +166,7 @@ def migrate() -> None:
     """Bring the database to the newest shape, as its owner (HUB_OWNER_DATABASE_URL)."""
     with settings_with_servers() as settings:
         assert settings.owner_database_url is not None
-        asyncio.run(upgrade(settings.owner_database_url, load_catalogue().contracts))
+        asyncio.run(upgrade(settings.owner_database_url, record_layout(load_catalogue().contracts)))
         print(f"database is at revision {newest_revision()}")
 
 
@@ -146,22 +174,59 @@ def migrate() -> None:
 def ingest(
     dataset: Annotated[str, typer.Argument(help="data set, as in datasets/contracts/")],
     files: Annotated[
-        list[Path], typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV files")
+        list[Path],
+        typer.Argument(
+            exists=True, dir_okay=False, readable=True, help="CSV, XLSX or JSON Lines, plain or gzip"
+        ),
     ],
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="day for which the owner drew the files [today]"),
+    ] = None,
+    corrects: Annotated[
+        int | None, typer.Option("--corrects", help="the file is a corrected correction file of this intake")
+    ] = None,
+    withdraws: Annotated[
+        bool, typer.Option("--withdraws", help="the rows name records that their owner takes back")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bar")] = False,
 ) -> None:
     """Take in files of a data set; dirty rows go to quarantine with their reasons, nothing is lost."""
-    contract = load_catalogue().contracts.get(dataset)
-    if contract is None:
-        raise InvalidInput("dataset_unknown", f"there is no data set {dataset}; there are {known_datasets()}")
-    with settings_with_servers() as settings:
-        _migrate_or_check(settings)
-        assert settings.database_url is not None
-        asyncio.run(ingest_files(settings.database_url, contract, files, quiet=quiet))
+    contract = deliverable(load_catalogue().contracts, dataset)
+    errand = IntakeErrand(contract, as_of.date() if as_of else None, corrects, withdraws)
+    with database_url() as url:
+        asyncio.run(ingest_files(url, errand, files, quiet=quiet))
 
 
-def known_datasets() -> str:
-    return ", ".join(sorted(load_catalogue().contracts))
+@cli.command()
+def corrections(
+    intake_id: Annotated[int, typer.Argument(help="number of the intake")],
+    out: Annotated[Path, typer.Option("--out", "-o", dir_okay=False, help="CSV file to write")],
+) -> None:
+    """Write the quarantined rows of an intake as a file for their owner to correct and return."""
+    contracts = load_catalogue().contracts
+    with database_url() as url:
+        rows = asyncio.run(export_corrections(url, contracts, intake_id, out))
+    print(f"{out}: 疑问 {rows} 行，改好后用 ingest … --corrects {intake_id} 交回")
+
+
+@cli.command("mark")
+def mark_command(
+    dataset: Annotated[str, typer.Argument(help="data set, as in datasets/contracts/")],
+    marking: Annotated[Marking, typer.Argument(help="what to say of the records; none takes a mark away")],
+    by: By,
+    reason: Reason,
+    part: Annotated[
+        str | None, typer.Option(help="one record, e.g. 2026-10; several fields of a part joined by |")
+    ] = None,
+    uscc: Annotated[str, typer.Option(prompt="统一社会信用代码", help="asked for if not given")] = "",
+) -> None:
+    """Mark records of an enterprise as disputed or withheld, at once, or withdraw them."""
+    contract = deliverable(load_catalogue().contracts, dataset)
+    key = part.replace("|", PART_SEPARATOR) if part is not None else None
+    errand = MarkErrand(contract.id, parse_uscc(uscc), key, marking, by, reason)
+    with database_url() as url:
+        print(f"{dataset}: {marking.value}，{asyncio.run(mark(url, errand))} 条记录")
 
 
 @cli.command()
@@ -171,8 +236,15 @@ def participant(
     jwks: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="public keys, RFC 7517")],
     participant_class: Annotated[str, typer.Option("--class", help="bank or platform")] = "bank",
     client_id: Annotated[str | None, typer.Option(help="OAuth client [participant_id]")] = None,
+    redirect_uri: Annotated[
+        list[str] | None,
+        typer.Option(help="where browsers are sent back to, exactly; repeat for several, none given: unchanged"),
+    ] = None,
+    notification_url: Annotated[
+        str | None, typer.Option(help="where CIBA pings go; not given: unchanged, empty: none")
+    ] = None,
 ) -> None:
-    """Enter a bank or platform with the public keys of its OAuth client, or change them."""
+    """Enter a bank or platform with the public keys and addresses of its OAuth client, or change them."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", participant_id):
         raise InvalidInput("participant_id", "2 to 63 characters of a-z, 0-9 and -")
     if participant_class not in ("bank", "platform"):
@@ -189,24 +261,31 @@ def participant(
                 participant_class=participant_class,
                 client_id=client_id,
                 jwks=jwks,
+                redirect_uris=redirect_uri or None,
+                notification_url=notification_url,
             )
         )
         print(f"participant {participant_id} may ask as client {client_id}")
 
 
 @contextmanager
-def database_url() -> Iterator[str]:
-    """The address of the database that a command works on, at the newest shape."""
+def ready_settings() -> Iterator[Settings]:
+    """The settings of a command that works on a database, which is at the newest shape."""
     with settings_with_servers() as settings:
         _migrate_or_check(settings)
+        yield settings
+
+
+@contextmanager
+def database_url() -> Iterator[str]:
+    """The address of that database."""
+    with ready_settings() as settings:
         assert settings.database_url is not None
         yield settings.database_url
 
 
 RuleSetId = Annotated[str, typer.Argument(help="id of the rule set, as in `rules list`")]
 RuleFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="TOML file")]
-By = Annotated[str, typer.Option("--by", help="who does it; goes into the history")]
-Reason = Annotated[str, typer.Option("--reason", help="why; goes into the history")]
 AsJson = Annotated[bool, typer.Option("--json", help="everything, for machines")]
 
 
@@ -268,6 +347,143 @@ def withdraw_rules(rule_set_id: RuleSetId, by: By, reason: Reason) -> None:
     """Give up a draft, or an approved rule set that was never active."""
     with database_url() as url:
         asyncio.run(decisions.withdraw(url, rule_set_id, by=by, reason=reason))
+
+
+OperatorId = Annotated[str, typer.Argument(help="a-z, 0-9 and -; belongs to one person for ever")]
+
+
+@operator.command("add")
+def add_operator(
+    operator_id: OperatorId,
+    name: Annotated[str, typer.Option(help="name that the history shows")],
+    role: Annotated[str, typer.Option(help="system_admin, security_admin or audit_admin")],
+) -> None:
+    """Let a person work at the console, in one role."""
+    with ready_settings() as settings:
+        asyncio.run(operators.add(settings, operator_id, name=name, role=role))
+
+
+@operator.command("code")
+def issue_code(operator_id: OperatorId) -> None:
+    """Print a code that logs an operator in, once, within 5 minutes. Hand it over in person."""
+    with ready_settings() as settings:
+        asyncio.run(operators.code(settings, operator_id))
+
+
+@operator.command("close")
+def close_operator(operator_id: OperatorId) -> None:
+    """End an operator's work at the next click. The history stays."""
+    with ready_settings() as settings:
+        asyncio.run(operators.close(settings, operator_id))
+
+
+@operator.command("list")
+def list_operators() -> None:
+    """Every operator there is or was."""
+    with ready_settings() as settings:
+        asyncio.run(operators.show_all(settings))
+
+
+KeyUse = Annotated[str, typer.Argument(help="tokens, artefacts, login, or all")]
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Every signing key: which signs now, which comes next, which old ones still check signatures."""
+    signing.show_keys(Settings().var_dir / "keys")
+
+
+@keys.command("rotate")
+def rotate_keys(
+    use: KeyUse,
+    distrust: Annotated[
+        bool, typer.Option("--distrust", help="the keys have become known: void at once what they signed")
+    ] = False,
+) -> None:
+    """Let the next key sign from 10 seconds on. Running hubs notice; what the old key signed stays valid."""
+    uses = tuple(one for one in USES if use in (one, "all"))
+    if not uses:
+        raise InvalidInput("key_use", f"keys are for one of {', '.join(USES)}, or all")
+    signing.rotate_keys(Settings().var_dir / "keys", uses, distrust=distrust)
+
+
+@cli.command("verify-consent")
+def verify_consent(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the signed consent, a JWS")],
+    jwks: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="a copy of the hub's /jwks [the keys under HUB_VAR_DIR]"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a signed consent, offline, and print what was agreed."""
+    signing.verify(file, jwks=jwks, keys=Settings().var_dir / "keys", as_json=as_json)
+
+
+ParticipantId = Annotated[str, typer.Argument(help="the bank or platform")]
+
+
+@webhook.command("set")
+def set_webhook(
+    participant_id: ParticipantId,
+    url: Annotated[str, typer.Argument(help="https address of the receiver")],
+) -> None:
+    """Send a bank's notices there from now on, and print the secret by which it checks them."""
+    with ready_settings() as settings:
+        asyncio.run(telling.register(settings, participant_id, url))
+
+
+@webhook.command("secret")
+def renew_webhook_secret(participant_id: ParticipantId) -> None:
+    """Sign with a new secret, and for a day with the old one beside it."""
+    with ready_settings() as settings:
+        asyncio.run(telling.new_secret(settings, participant_id))
+
+
+@webhook.command("test")
+def try_webhook(participant_id: ParticipantId) -> None:
+    """Send a message about nothing, to see whether the bank takes it."""
+    with ready_settings() as settings:
+        asyncio.run(telling.try_out(settings, participant_id))
+
+
+@webhook.command("close")
+def close_webhook(participant_id: ParticipantId) -> None:
+    """Send nothing any more; the bank can still poll."""
+    with ready_settings() as settings:
+        asyncio.run(telling.close(settings, participant_id))
+
+
+@webhook.command("list")
+def list_webhooks() -> None:
+    """Where every bank is told."""
+    with ready_settings() as settings:
+        asyncio.run(telling.show_webhooks(settings))
+
+
+@notices.command("list")
+def list_notices() -> None:
+    """What could not be delivered within three days and waits for a person."""
+    with ready_settings() as settings:
+        asyncio.run(telling.show_undelivered(settings))
+
+
+@notices.command("again")
+def send_notices_again(participant_id: ParticipantId) -> None:
+    """Try all of a bank's undelivered notices for another three days."""
+    with ready_settings() as settings:
+        asyncio.run(telling.again(settings, participant_id))
+
+
+@notices.command("handled")
+def note_notice_handled(
+    event_id: Annotated[int, typer.Argument(help="number, as in `notices list`")], by: By
+) -> None:
+    """Note that somebody told the bank in another way."""
+    with ready_settings() as settings:
+        asyncio.run(telling.handled(settings, event_id, by=by))
 
 
 @cli.command()

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,14 +24,18 @@ from core.database import connect_database
 from core.settings import Settings
 from datasets import load_catalogue
 from gateway.enrolment import enrol
-from gateway.intake import ingest_files
+from gateway.intake import IntakeErrand, ingest_files
+from gateway.notices.commands import enter as enter_webhook
 
 LOGIN_PORT = 8001
 BANK_PORT = 8002
+OWNER_PORT = 8003
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 BANK = "demo-bank"
 BANK_NAME = "演示银行"
+LOOPBACK = "127.0.0.0/8"
+"""where the demo's bank is: the worker may call it there"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,16 @@ class Places:
     @property
     def bank(self) -> Path:
         return self.folder / "bank"
+
+    @property
+    def webhook_secret(self) -> Path:
+        """By which the bank checks the notices that it gets."""
+        return self.bank / "webhook-secret.txt"
+
+    @property
+    def owner(self) -> Path:
+        """Of the owner that is asked at call time: the key that it shares with the hub."""
+        return self.folder / "owner"
 
     @property
     def certificates(self) -> Path:
@@ -107,7 +122,9 @@ async def _fill(settings: Settings, places: Places) -> None:
     files = {path.stem: path for path in paths}
     for dataset in await _not_taken_in(settings.database_url, files):
         _step(f"归集 {dataset}")
-        await ingest_files(settings.database_url, contracts[dataset], [files[dataset]], quiet=False)
+        await ingest_files(
+            settings.database_url, IntakeErrand(contracts[dataset]), [files[dataset]], quiet=False
+        )
     _step(f"登记接入机构 {BANK_NAME}")
     await enrol(
         settings.database_url,
@@ -117,6 +134,10 @@ async def _fill(settings: Settings, places: Places) -> None:
         client_id=BANK,
         jwks=places.bank / "bank-jwks.json",
     )
+    called = settings.model_copy(update={"webhook_networks": (ip_network(LOOPBACK),)})
+    secret = await enter_webhook(called, BANK, f"http://127.0.0.1:{BANK_PORT}/notices")
+    places.webhook_secret.touch(mode=0o600)
+    places.webhook_secret.write_text(secret)
 
 
 async def _not_taken_in(url: str, files: Mapping[str, Path]) -> list[str]:
@@ -139,6 +160,7 @@ class Urls:
     mtls: str
     login: str
     bank: str
+    owner: str
 
 
 def _start_everything(settings: Settings, places: Places, running: contextlib.ExitStack) -> Urls:
@@ -147,6 +169,7 @@ def _start_everything(settings: Settings, places: Places, running: contextlib.Ex
         settings.mtls_url or f"https://127.0.0.1:{settings.mtls_port}",
         settings.government_login_issuer,
         f"http://127.0.0.1:{BANK_PORT}",
+        f"http://127.0.0.1:{OWNER_PORT}",
     )
     certificates = places.certificates
     hub_environment = {
@@ -154,6 +177,7 @@ def _start_everything(settings: Settings, places: Places, running: contextlib.Ex
         "HUB_MTLS_CERTIFICATE": str(certificates / "hub.pem"),
         "HUB_MTLS_KEY": str(certificates / "hub.key"),
         "HUB_MTLS_CLIENT_CA": str(certificates / "ca.pem"),
+        "HUB_OWNERS": _told_by("sandbox", "owner-key", *_options({"state": places.owner, "url": urls.owner})),
     }
     login = {
         "port": LOGIN_PORT,
@@ -171,10 +195,16 @@ def _start_everything(settings: Settings, places: Places, running: contextlib.Ex
         "cert": certificates / "bank.pem",
         "key": certificates / "bank.key",
     }
+    owner = {
+        "port": OWNER_PORT,
+        "enterprises": places.province / "enterprises.json",
+        "state": places.owner,
+    }
     parts = [
+        Part("不动产登记（沙箱）", urls.owner, ("sandbox", "data-owner", *_options(owner))),
         Part("政务登录（沙箱）", urls.login, ("sandbox", "government-login", *_options(login))),
         Part("演示银行（沙箱）", urls.bank, ("sandbox", "bank", *_options(bank))),
-        Part("后台", None, ("gateway", "worker")),
+        Part("后台", None, ("gateway", "worker"), {"HUB_WEBHOOK_NETWORKS": LOOPBACK}),
         Part("网关", urls.hub, ("gateway", "serve"), hub_environment),
     ]
     # All at once, as each takes a second or two to load; then wait for each in turn.
@@ -270,6 +300,14 @@ def _run(*command: str, quiet: bool = False) -> None:
         raise DemoError(f"{shlex.join(command)} 失败（{finished.returncode}）")
 
 
+def _told_by(*command: str) -> str:
+    """The one line that a command prints."""
+    told = subprocess.run([sys.executable, "-m", *command], check=False, stdout=subprocess.PIPE, text=True)
+    if told.returncode != 0:
+        raise DemoError(f"{shlex.join(command)} 失败（{told.returncode}）")
+    return told.stdout.strip()
+
+
 def _last_line(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "没有输出"
@@ -285,6 +323,7 @@ def _say_where(urls: Urls, places: Places) -> None:
 ── 打开看看 Open ──
   企业端 Enterprise  {urls.hub}/portal    用“政务服务网”登录，任选一家合成企业
   银行端 Bank        {urls.bank}
+  责任单位 Owner     {urls.owner}           登记或解除一项查封，银行下一次实时查询即可看到
   接口 API           {urls.hub}/docs      错误说明 {urls.hub}/problems    状态 {urls.hub}/health
 
 ── 用 curl 直接问（双向 TLS，可反复粘贴）Ask by hand, over mutual TLS ──

@@ -21,16 +21,21 @@ import asyncpg
 import structlog
 
 from adapters import GovernmentLogin, open_data_owners
+from consent import Client, find_clients
 from core.clock import Clock, now
 from core.database import AWAY, Database, connect_database
 from core.errors import Unavailable
 from core.groups import GroupOperation
 from core.keys import Keys, load_keys
+from core.master_secret import MasterSecret, load_master_secret
 from core.redis import Redis, connect_redis
 from core.settings import Settings
 from datasets import Catalogue, RulesInForce, load_catalogue, read_live_checks, read_records, reread_records
 from gateway.decisions.rules import keep_current, rules_at_start
 from gateway.oauth.bearer import Doorkeeper
+from gateway.oauth.denied import DeniedTokens
+from gateway.oauth.nonces import Nonces
+from gateway.oauth.rates import Rates
 from gateway.oauth.server import TokenServer
 from gateway.oauth.tokens import AccessTokens
 from gateway.queries.admission import Admission
@@ -53,11 +58,20 @@ class Hub:
     database: Database
     redis: Redis
     keys: Keys
+    master_secret: MasterSecret
     catalogue: Catalogue
     tokens: AccessTokens
+    denied: DeniedTokens
+    nonces: Nonces | None
+    """None: no nonce is asked for"""
     token_server: TokenServer
     doorkeeper: Doorkeeper
+    clients: GroupOperation[str, Client | None]
+    """who calls an OAuth endpoint, by client_id"""
     admission: Admission
+    rates: Rates
+    availability_ration: Admission
+    """for looks before a consent, apart from questions"""
     login: GovernmentLogin
     spine: Spine
     clock: Clock
@@ -78,11 +92,12 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
         redis = connect_redis(settings.redis_url)
         stack.push_async_callback(redis.aclose)
         keys = load_keys(settings.var_dir / "keys")
+        master_secret = load_master_secret(settings.var_dir / "keys")
         login = GovernmentLogin(
             issuer=settings.government_login_issuer,
             client_id=settings.government_login_client_id,
             redirect_uri=f"{settings.public_url}/portal/callback",
-            key=keys["login"],
+            key=lambda: keys["login"],
         )
         stack.push_async_callback(login.close)
         rules = await rules_at_start(database, clock())
@@ -98,8 +113,10 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
         stack.push_async_callback(live.close)
         deliveries = Deliveries(database.hot)
         await deliveries.look()
-        tokens = AccessTokens(keys["tokens"], settings.public_url)
-        doorkeeper = Doorkeeper(tokens, settings.own_urls)
+        denied = DeniedTokens(redis)
+        tokens = AccessTokens(keys, settings.public_url, denied)
+        nonces = Nonces(master_secret.derive("dpop-nonce")) if settings.dpop_nonce else None
+        doorkeeper = Doorkeeper(tokens, settings.own_urls, nonces)
         admission = Admission(redis, rate_per_second=settings.rate_per_second, burst=settings.rate_burst)
         spine = Spine(
             doorkeeper=doorkeeper,
@@ -120,11 +137,21 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
             database=database,
             redis=redis,
             keys=keys,
+            master_secret=master_secret,
             catalogue=catalogue,
             tokens=tokens,
+            denied=denied,
+            nonces=nonces,
             token_server=TokenServer(tokens, settings.public_url),
             doorkeeper=doorkeeper,
             admission=admission,
+            clients=GroupOperation(on_database(database.hot, find_clients)),
+            rates=Rates(settings),
+            availability_ration=Admission(
+                redis,
+                rate_per_second=settings.availability_per_minute / 60,
+                burst=max(1, int(settings.availability_per_minute)),
+            ),
             login=login,
             spine=spine,
             clock=clock,
@@ -133,7 +160,12 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
         async def take(current: RulesInForce) -> None:
             hub.use(await asyncio.to_thread(_compiled, hub.catalogue, current))
 
-        async with _in_background(deliveries.keep_looking(), keep_current(database, rules, take)):
+        async with _in_background(
+            keys.keep_looking(),
+            denied.keep_listening(),
+            deliveries.keep_looking(),
+            keep_current(database, rules, take),
+        ):
             yield hub
 
 

@@ -1,7 +1,7 @@
 """The ASGI application: the question door in front, FastAPI behind it."""
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,15 +17,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.errors import HubError, InvalidInput, NotFound
 from core.settings import Settings
 from gateway import health
+from gateway.banks import availability
 from gateway.banks import endpoints as banks
+from gateway.branch import endpoints as branch
+from gateway.catalogue import endpoints as catalogue
+from gateway.console import endpoints as console
 from gateway.decisions import endpoints as decisions
-from gateway.hub import open_hub
+from gateway.hub import Hub, open_hub
+from gateway.notices import endpoints as notices
+from gateway.oauth import authorize, backchannel, grants, introspection, par, revocation
 from gateway.oauth import endpoints as oauth
+from gateway.portal import agents, early_looks
 from gateway.portal import endpoints as portal
 from gateway.problems import PROBLEMS, problem_document, problem_page, public_reason
 from gateway.queries.door import QuestionDoor
 
 STATIC = Path(__file__).parent / "static"
+PAGES: dict[str, Callable[[Request, HubError, str, str], Response]] = {
+    "/portal": portal.failure,
+    "/oauth/authorize": portal.failure,
+    "/qr": portal.failure,
+    "/catalogue": catalogue.failure,
+    "/console": console.failure,
+}
+"""where a person looks: what does not work is told on a page"""
 BODY_OCTETS_MAX = 64 * 1024
 """of a request or form; questions have a limit of their own"""
 
@@ -53,9 +68,29 @@ def build_app(settings: Settings) -> QuestionDoor:
         redoc_url=None,
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(OfferNonce)
     door = QuestionDoor(app)
-    for router in (oauth.router, banks.router, decisions.router, portal.router, health.router):
-        app.include_router(router)
+    for part in (
+        oauth,
+        par,
+        authorize,
+        grants,
+        backchannel,
+        introspection,
+        revocation,
+        branch,
+        banks,
+        availability,
+        notices,
+        decisions,
+        portal,
+        agents,
+        early_looks,
+        catalogue,
+        console,
+        health,
+    ):
+        app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     _add_pages(app)
     _add_problems(app)
@@ -80,6 +115,24 @@ class BodyLimit:
             return message
 
         await self.app(scope, receive_within_limit, send)
+
+
+class OfferNonce:
+    """Hands whoever sends a DPoP proof the nonce for the next one, with every answer; the question door does likewise."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hub: Hub | None = getattr(scope["app"].state, "hub", None) if scope["type"] == "http" else None
+        nonce = hub.doorkeeper.nonce_for(scope["headers"]) if hub else []
+
+        async def send_with_nonce(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *nonce]
+            await send(message)
+
+        await self.app(scope, receive, send_with_nonce if nonce else send)
 
 
 def _add_pages(app: FastAPI) -> None:
@@ -117,8 +170,9 @@ def _add_problems(app: FastAPI) -> None:
         status, body, headers = problem_document(error, trace_id)
         level = log.error if status >= 500 else log.info
         level("request_not_answered", request_id=trace_id, reason=error.reason, status=status)
-        if request.url.path.startswith("/portal"):
-            return portal.failure(request, error, public_reason(error), trace_id)
+        for door, failure in PAGES.items():
+            if request.url.path.startswith(door):
+                return failure(request, error, public_reason(error), trace_id)
         own = {name.decode(): value.decode() for name, value in headers}
         return Response(body, status, headers={**own, "x-request-id": trace_id})
 

@@ -71,6 +71,24 @@ PROBLEMS: dict[str, Problem] = {
         400, "没有这种用途", "No such purpose",
         "可用的用途见 /v1/catalogue。", "/v1/catalogue lists the purposes.",
     ),
+    "granted_more": _p(
+        400, "同意的内容不能超出申请", "No more than what was asked can be granted",
+        "可以少选数据、缩短期限、减少次数；多人签署时，后来的人只能同意或不同意。",
+        "Choose fewer data sets, a shorter term or fewer uses; who comes second can only agree or not.",
+    ),
+    "supersedes_invalid": _p(
+        400, "要变更的授权不对", "The consent to amend is not right",
+        "supersedes 应当是贵机构从同一家企业取得的、有效或已暂停的授权。",
+        "`supersedes` names a consent of yours from the same enterprise that is active or paused.",
+    ),
+    "mandate_invalid": _p(
+        400, "委派的内容有误", "The mandate is not acceptable",
+        "请按 errors 中列出的项目改正。", "Correct what errors names.",
+    ),
+    "approvals_needed": _p(
+        400, "签署人数有误", "The number of signatories is not acceptable",
+        "请填 1 到 5 人。", "From 1 to 5 persons.",
+    ),
     "consent_terms": _p(
         400, "授权申请的内容有误", "The terms of the consent request are not acceptable",
         "请按 errors 中列出的字段逐项改正。", "Correct the fields that errors names.",
@@ -103,6 +121,15 @@ PROBLEMS: dict[str, Problem] = {
         401, "访问令牌已过期", "The access token has expired",
         "令牌有效期不超过 300 秒，请重新取得。", "Tokens live at most 300 seconds; get a new one.",
     ),
+    "token_revoked": _p(
+        401, "访问令牌已撤销", "The access token was revoked",
+        "请在 /oauth/token 重新取得令牌。", "Get a new token at /oauth/token.",
+    ),
+    "nonce_required": _p(
+        401, "DPoP 证明缺少有效的 nonce", "The DPoP proof lacks a fresh nonce",
+        "请以答复头 DPoP-Nonce 的值为 nonce，重新签一个证明后重试（RFC 9449 §8）。",
+        "Sign a new proof with the nonce in this answer's DPoP-Nonce header and retry (RFC 9449 §8).",
+    ),
     "proof_missing": _p(
         401, "缺少 DPoP 证明", "The DPoP proof is missing",
         "此令牌绑定了 DPoP 密钥：每次调用请附一个新的 DPoP 证明（RFC 9449）。",
@@ -110,8 +137,8 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "proof_invalid": _p(
         401, "DPoP 证明无效", "The DPoP proof is not valid",
-        "请检查 htm、htu、iat、ath 与签名；本机时钟最多慢 60 秒、快 8 秒。",
-        "Check htm, htu, iat, ath and the signature; your clock may be 60 seconds slow or 8 seconds fast.",
+        "请检查 htm、htu、iat、ath 与签名；本机时钟最多慢 60 秒、快 10 秒。",
+        "Check htm, htu, iat, ath and the signature; your clock may be 60 seconds slow or 10 seconds fast.",
     ),
     "proof_replayed": _p(
         401, "DPoP 证明已被使用过", "The DPoP proof was used before",
@@ -161,6 +188,18 @@ PROBLEMS: dict[str, Problem] = {
         403, "授权的查询次数已用完", "All uses of the consent are spent",
         "请重新发起授权申请。", "File a new consent request.",
     ),
+    "consent_used_up_today": _p(
+        403, "授权今天的查询次数已用完", "The consent's uses of this day are spent",
+        "请明天（北京时间）再查，或申请变更授权。", "Ask again tomorrow (China's time), or ask for an amendment.",
+    ),
+    "consent_used_up_this_month": _p(
+        403, "授权本月的查询次数已用完", "The consent's uses of this month are spent",
+        "请下月再查，或申请变更授权。", "Ask again next month (China's time), or ask for an amendment.",
+    ),
+    "consent_data_range": _p(
+        403, "授权不包括这么早的数据", "The consent does not reach back to these data",
+        "授权规定了数据起始月份，更早的数据不提供。", "The consent names the month from which on data may be seen.",
+    ),
     "consent_paused": _p(
         403, "企业已暂停授权", "The enterprise paused its consent",
         "请等待企业恢复授权。", "Wait until the enterprise resumes it.",
@@ -185,6 +224,11 @@ PROBLEMS: dict[str, Problem] = {
         403, "授权已被新的授权取代", "A newer consent replaced this one",
         "请使用新的授权。", "Use the newer consent.",
     ),
+    "consent_outside_token": _p(
+        403, "令牌只能用于另一份授权", "The token was given for another consent",
+        "这个令牌随某一份授权签发，只能用于那一份；其他授权请用 client_credentials 取得的令牌。",
+        "This token came with one consent and is good for that one only; use a client_credentials token for others.",
+    ),
     "consent_of_another_enterprise": _p(
         403, "授权不属于所查企业", "The consent was given by another enterprise",
         "请核对 consent_id 与 uscc 是否对应。", "Check that consent_id and uscc belong together.",
@@ -202,6 +246,16 @@ PROBLEMS: dict[str, Problem] = {
         "每家机构与全部机构合计均有限额；未计费。请下月再核验，或请企业提供原件。",
         "One bank and all banks together have a limit; nothing was charged. Ask again next month, or see the original.",
     ),
+    "not_your_work": _p(
+        403, "这不是您的职责", "This is not your work",
+        "三员各司其职：请由有此职责的操作员办理。", "The three roles are kept apart: ask an operator whose work it is.",
+    ),
+    "operator_session_required": _p(401, "请操作员先登录", "Operator, please log in", "请重新登录。", "Log in again."),
+    "authorization_request_invalid": _p(
+        400, "授权链接已失效", "This link from the bank is no longer good",
+        "请回到银行的页面，重新发起授权。您没有授权任何内容。",
+        "Go back to the bank's page and begin again. Nothing was granted.",
+    ),
     "session_required": _p(401, "请先登录", "Please log in", "请重新登录。", "Log in again."),
     "form_expired": _p(
         403, "页面已过期", "This page is out of date", "请返回上一页刷新后重试。", "Go back, reload and try again.",
@@ -210,7 +264,29 @@ PROBLEMS: dict[str, Problem] = {
         403, "您的身份不能代表企业同意", "You may not say yes for this enterprise",
         "请由企业法定代表人登录后决定。", "Let the legal representative log in and decide.",
     ),
+    "assurance_too_low": _p(
+        403, "登录的实名等级不够", "The log-in is not sure enough of you",
+        "同意提供敏感数据需要更高等级的实名登录，请换一种方式重新登录。",
+        "To agree to sensitive data a stronger log-in is needed: log in again in another way.",
+    ),
+    "mandate_missing": _p(
+        403, "您没有有效的委派", "You hold no mandate that lives",
+        "请企业法定代表人登录本平台，在“经办人”页委派您。",
+        "Let the legal representative log in and appoint you on the page for agents.",
+    ),
+    "mandate_too_narrow": _p(
+        403, "超出了您的委派范围", "This is beyond your mandate",
+        "请由法定代表人办理，或请其重新委派。", "Leave it to the legal representative, or ask for a wider mandate.",
+    ),
+    "only_legal_representative": _p(
+        403, "只有法定代表人可以办理", "Only the legal representative may do this",
+        "请由法定代表人登录后办理。", "Let the legal representative log in.",
+    ),
     # --- no such thing ---
+    "mandate_unknown": _p(
+        404, "没有这份委派", "No such mandate",
+        "请从经办人页面进入。", "Use the page for agents.",
+    ),
     "consent_unknown": _p(
         404, "没有这份授权", "No such consent",
         "请核对 consent_id；只能使用授予本机构的授权。", "Check consent_id; only consents given to you can be used.",
@@ -235,6 +311,10 @@ PROBLEMS: dict[str, Problem] = {
         405, "该地址不支持此方法", "Method not allowed", "接口文档见 /docs。", "The interface guide is at /docs.",
     ),
     # --- it contradicts what is there ---
+    "mandate_state": _p(
+        409, "这份委派已经撤销", "The mandate was revoked before",
+        "请刷新后查看当前状态。", "Reload and look at its present state.",
+    ),
     "consent_state": _p(
         409, "授权当前的状态不允许此操作", "The consent's state does not allow that",
         "请刷新后查看当前状态。", "Reload and look at its present state.",
@@ -260,6 +340,10 @@ PROBLEMS: dict[str, Problem] = {
     "rate_exceeded": _p(
         429, "查询过于频繁", "Too many questions at once",
         "请按 Retry-After 所示的秒数后重试。", "Retry after the seconds in Retry-After.",
+    ),
+    "login_rate_exceeded": _p(
+        429, "登录尝试过于频繁", "Too many attempts to log in",
+        "请等一分钟再试。", "Wait a minute, then try again.",
     ),
     "database_away": _p(
         503, "数据库暂不可用，未提供数据", "The database is away; no data was handed over",
@@ -356,6 +440,8 @@ def _challenge(reason: str) -> bytes:
     """RFC 9449 §7.1, RFC 6750 §3."""
     if reason == "token_missing":
         return b'DPoP algs="ES256"'
+    if reason == "nonce_required":
+        return b'DPoP error="use_dpop_nonce", algs="ES256"'
     error = b"invalid_dpop_proof" if reason.startswith("proof_") else b"invalid_token"
     return b'DPoP error="%s", algs="ES256"' % error
 

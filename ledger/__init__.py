@@ -1,9 +1,11 @@
 """What was disclosed, counted, charged and (in a later issue) proved.
 
-Others use this room through the names below. It owns ``disclosures``, ``answered_questions``, ``usage`` and ``probes``;
+Others use this room through the names below. It owns ``disclosures``, ``answered_questions``, ``usage``, ``probes`` and
+``availability_checks``;
 of consents it knows only the view ``live_consents``.
 """
 
+from ledger.availability import AvailabilityCheck, availability_checks_of, note_availability_check
 from ledger.decisions import Decision, QuestionsAlike, find_decision, questions_between
 from ledger.history import Look, LooksOfDay, looks_at, looks_per_day
 from ledger.models import metadata
@@ -16,6 +18,7 @@ from ledger.usage import Usage, UsageLine, usage_of
 
 __all__ = [
     "REMEMBER",
+    "AvailabilityCheck",
     "ConsentLook",
     "Decision",
     "Earlier",
@@ -27,6 +30,7 @@ __all__ = [
     "Remembered",
     "Usage",
     "UsageLine",
+    "availability_checks_of",
     "claim_probes",
     "ensure_partitions",
     "find_decision",
@@ -34,6 +38,7 @@ __all__ = [
     "looks_at",
     "looks_per_day",
     "metadata",
+    "note_availability_check",
     "purge_answered_questions",
     "questions_between",
     "recall",

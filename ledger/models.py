@@ -1,5 +1,5 @@
-"""Tables of the ledger. ``disclosures`` and ``probes`` are append-only by database right, ``disclosures``
-partitioned by month."""
+"""Tables of the ledger. ``disclosures``, ``probes`` and ``availability_checks`` are append-only by database right,
+``disclosures`` partitioned by month."""
 
 from sqlalchemy import (
     BigInteger,
@@ -85,3 +85,14 @@ probes = Table(
     Column("month", Date, nullable=False, comment="its first day, in China's time"),
 )
 """One row per statement that a bank had verified. Append-only; what was stated is not in it."""
+
+availability_checks = Table(
+    "availability_checks",
+    metadata,
+    Column("check_id", Uuid, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("participant_id", Text, nullable=False),
+    Column("uscc", Text, nullable=False, comment="the enterprise that was looked for"),
+    Column("purpose", Text, nullable=False),
+    Column("datasets", ARRAY(Text), nullable=False),
+)

@@ -23,11 +23,13 @@ from loadtests.ground import PARTICIPANT, PURPOSE, Target
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Bank:
     """Its requests come as if through a TLS proxy that has seen its certificate, or with DPoP proofs."""
 
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    nonce: str | None = None
+    """for proofs, if the hub asks for one (RFC 9449 §8); good for two minutes and more"""
 
     @property
     def jwks(self) -> str:
@@ -50,21 +52,31 @@ class Bank:
 
     def token(self, hub: str, *, with_proof: bool = False) -> str:
         """A fresh access token, bound to the certificate or to the key of the proofs."""
+        answer = self._ask_token(hub, with_proof=with_proof)
+        if answer.status_code == 400 and "DPoP-Nonce" in answer.headers:
+            self.nonce = answer.headers["DPoP-Nonce"]
+            answer = self._ask_token(hub, with_proof=with_proof)
+        answer.raise_for_status()
+        self.nonce = answer.headers.get("DPoP-Nonce", self.nonce)
+        token: str = answer.json()["access_token"]
+        return token
+
+    def _ask_token(self, hub: str, *, with_proof: bool) -> httpx.Response:
         url = f"{hub}/oauth/token"
+        shown = (
+            {"DPoP": self.proof(url, None)} if with_proof else {"X-SSL-Client-Cert": self.certificate_header}
+        )
+        return httpx.post(url, data=self.token_form(hub), headers=shown, trust_env=False)
+
+    def token_form(self, hub: str) -> dict[str, str]:
+        """What a token request says; good once, for four minutes."""
         now = int(time.time())
-        claims = {"iss": PARTICIPANT, "sub": PARTICIPANT, "aud": hub, "iat": now, "exp": now + 60}
-        form = {
+        claims = {"iss": PARTICIPANT, "sub": PARTICIPANT, "aud": hub, "iat": now, "exp": now + 240}
+        return {
             "grant_type": "client_credentials",
             "client_assertion_type": ASSERTION_TYPE,
             "client_assertion": self._signed({**claims, "jti": uuid.uuid4().hex}, {"kid": "1"}),
         }
-        shown = (
-            {"DPoP": self.proof(url, None)} if with_proof else {"X-SSL-Client-Cert": self.certificate_header}
-        )
-        answer = httpx.post(url, data=form, headers=shown, trust_env=False)
-        answer.raise_for_status()
-        token: str = answer.json()["access_token"]
-        return token
 
     def proof(self, url: str, token: str | None) -> str:
         """A DPoP proof (RFC 9449 §4.2) for one POST, good for about a minute."""
@@ -74,6 +86,8 @@ class Bank:
             "iat": int(time.time()),
             "jti": uuid.uuid4().hex,
         }
+        if self.nonce is not None:
+            claims["nonce"] = self.nonce
         if token is not None:
             claims["ath"] = _base64url(hashlib.sha256(token.encode()).digest())
         return self._signed(claims, {"typ": "dpop+jwt", "jwk": self._public_jwk})

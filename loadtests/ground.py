@@ -174,9 +174,10 @@ class Running(NamedTuple):
 
 @contextlib.contextmanager
 def running_hub(ground: Ground) -> Iterator[Running]:
-    """The hub with its ordinary settings and one worker process."""
+    """The hub with one worker process and its ordinary settings, but for how often tokens may be asked for."""
     port = free_port()
     settings = {"HUB_PORT": str(port), "HUB_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    settings |= {"HUB_TOKEN_RATE_PER_SECOND": "100000", "HUB_ADDRESS_RATE_PER_SECOND": "100000"}
     with running(["gateway", "serve"], port, "/health", ground.folder, ground.environment | settings) as hub:
         yield hub
 

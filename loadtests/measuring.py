@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from urllib.parse import urlencode
 
 import httpx
 
@@ -27,7 +28,7 @@ from loadtests.pgbench import pgbench, version
 from loadtests.processor import Watch, memory_mb
 from loadtests.report import Report, Series
 from loadtests.round_trips import begin_to_count, count_round_trips, load_counter
-from loadtests.wrk import Load, ask_hello, ask_questions
+from loadtests.wrk import Load, ask_hello, ask_questions, ask_tokens
 
 RECORDS = {"registration": 1, "tax": MONTHS}
 CONNECTIONS = 192
@@ -43,6 +44,8 @@ HTTP_LOADS: tuple[tuple[str, str, str | None, int], ...] = (
 """name, title, data set, connections: what takes turns in each round"""
 SAMPLE = 20
 PROOFS_PER_SECOND = 6_000  # more than can be checked
+TOKENS_PER_SECOND = 4_000  # more than can be given
+TOKEN_CONNECTIONS = 32
 WARM_UP_SECONDS = 2
 MEMORY_LOAD_SECONDS = 5
 MEMORY_SECONDS_MAX = 60.0
@@ -124,6 +127,7 @@ class Measuring:
                 self.watched(series, {"hello": hello.pid}, load)
             else:
                 self.ask(ground, hub, series, dataset, seconds, connections=connections)
+        self.ask_for_tokens(ground, hub)
         for dataset, records in RECORDS.items():
             series = self.series(f"pgbench_{dataset}", f"pgbench {dataset}")
             outcome = pgbench(
@@ -137,6 +141,29 @@ class Measuring:
             )
             series.per_second.append(outcome.per_second)
             self.answered += outcome.calls
+
+    def ask_for_tokens(self, ground: Ground, hub: Running) -> None:
+        """A fresh assertion for each token, signed beforehand; bound to the certificate."""
+        seconds, servers = self.size.seconds, ground.servers
+        forms = [urlencode(self.bank.token_form(hub.url)) for _ in range(seconds * TOKENS_PER_SECOND)]
+        headers = {
+            "X-SSL-Client-Cert": self.bank.certificate_header,
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        series = self.series("tokens", "令牌 tokens (client_credentials)")
+        load = self.watched(
+            series,
+            {"hub": hub.pid, "postgresql": servers.postgres_pid, "redis": servers.redis_pid},
+            lambda: ask_tokens(
+                hub.url,
+                headers,
+                forms,
+                folder=ground.folder,
+                connections=TOKEN_CONNECTIONS,
+                seconds=seconds,
+            ),
+        )
+        self.report.check(load.refused == 0, f"{series.title}: {load.refused} answers were not 200")
 
     def ask_with_proofs(self, ground: Ground, hub: Running) -> None:
         """A fresh proof for each call, signed beforehand: they live a minute."""

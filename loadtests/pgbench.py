@@ -106,9 +106,10 @@ def script(targets: Sequence[Target], dataset: str, records: int) -> str:
         "salt": "sha256('salt')",
         "answer_digest": "sha256('answer')",
         "request_id": "'0123456789abcdef0123456789abcdef'",
+        "oldest": "NULL::date",
         "ahead": "0",
     }
-    read = _with_values(READ_RECORDS, [f"'{dataset}'", uscc, str(records)])
+    read = _with_values(READ_RECORDS, [f"'{dataset}'", uscc, str(records), "NULL::date"])
     remember = _with_values(REMEMBER, list(asked.values()))
     return f"\\set target random(0, {len(targets) - 1})\n{read};\n{remember};\n"
 

@@ -40,13 +40,25 @@ class Watch:
         own = sum(
             sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
         )
-        parts = {name: sum(map(_seconds, _family(pid))) for name, pid in self._parts.items()}
+        parts = {name: sum(map(_seconds, family(pid))) for name, pid in self._parts.items()}
         return time.monotonic(), busy, own, parts
 
 
 def memory_mb(pid: int) -> float:
     """Resident memory of a process, in millions of octets."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_OCTETS / 1e6
+
+
+def memory_of_all_mb(pid: int) -> float:
+    """Of a process and its children together, what they share counted once, in millions of octets."""
+    total = 0
+    try:
+        for one in family(pid):
+            rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
+            total += int(rollup.partition("\nPss:")[2].split(maxsplit=1)[0]) * 1024
+    except (OSError, IndexError, ValueError):  # one of them has ended meanwhile
+        return 0.0
+    return total / 1e6
 
 
 def _seconds(pid: int) -> float:
@@ -57,6 +69,6 @@ def _seconds(pid: int) -> float:
         return 0.0
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *map(int, children)]

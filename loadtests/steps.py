@@ -98,7 +98,7 @@ class Bench:
             hub.doorkeeper.who_asks(Credentials(f"DPoP {token}", next(fresh), None), "POST", path)
 
         def first_seen() -> None:
-            AccessTokens(hub.keys["tokens"], hub.settings.public_url).check(token)
+            AccessTokens(hub.keys, hub.settings.public_url).check(token)
 
         return {
             "token_first_seen": timed(first_seen, 100),

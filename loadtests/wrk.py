@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 from loadtests.ground import Target, write_targets
 
-SCRIPT = Path(__file__).parent / "questions.lua"
+QUESTIONS = Path(__file__).parent / "questions.lua"
+TOKENS = Path(__file__).parent / "tokens.lua"
 
 
 class Load(NamedTuple):
@@ -57,8 +58,21 @@ def ask_questions(
     return _run(hub, connections, seconds, arguments)
 
 
-def _run(url: str, connections: int, seconds: int, arguments: Sequence[str]) -> Load:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), url, "--", *arguments]
+def ask_tokens(
+    hub: str, headers: dict[str, str], forms: Sequence[str], *, folder: Path, connections: int, seconds: int
+) -> Load:
+    """Token requests, each with the next of ``forms``."""
+    lines = ["POST /oauth/token HTTP/1.1", f"Host: {urlsplit(hub).netloc}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    (folder / "head").write_bytes("".join(f"{line}\r\n" for line in lines).encode())
+    (folder / "forms").write_text("\n".join(forms))
+    return _run(hub, connections, seconds, [str(folder / "head"), str(folder / "forms")], TOKENS)
+
+
+def _run(
+    url: str, connections: int, seconds: int, arguments: Sequence[str], script: Path = QUESTIONS
+) -> Load:
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script), url, "--", *arguments]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 30, check=False)
     for line in finished.stdout.splitlines():
         if line.startswith("RESULT "):

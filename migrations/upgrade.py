@@ -1,6 +1,6 @@
 """Bring a database to the newest shape, as its owner. One linear history; safe to call at every start."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
@@ -37,8 +37,10 @@ def _upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-async def upgrade(owner_url: str, datasets: Iterable[str] = ()) -> None:
+async def upgrade(owner_url: str, datasets: Mapping[str, bool] | None = None) -> None:
     """Migrate the database at ``postgresql://…`` and give each of ``datasets`` its partition of records.
+
+    With each data set stands whether the records of an enterprise are to lie together (`datasets.record_layout`).
 
     Raises `Unavailable` when the database does not answer or forbids it.
     """
@@ -49,9 +51,12 @@ async def upgrade(owner_url: str, datasets: Iterable[str] = ()) -> None:
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_upgrade)
-            for dataset in datasets:
+            for dataset, together in (datasets or {}).items():
                 await connection.execute(
-                    text("SELECT ensure_record_partition(:dataset)"), {"dataset": dataset}
+                    text(
+                        "SELECT ensure_record_partition(:dataset), keep_records_together(:dataset, :together)"
+                    ),
+                    {"dataset": dataset, "together": together},
                 )
             await connection.commit()
     except asyncpg.InsufficientPrivilegeError as error:

@@ -105,6 +105,15 @@ def data_owner(
 
 
 @app.command()
+def owner_key(
+    state: StateFolder, url: Annotated[str, typer.Option(help="该机构的地址")] = "http://127.0.0.1:8003"
+) -> None:
+    """生成不动产登记机构与信易枢纽共用的密钥；输出 HUB_OWNERS 的值。"""
+    real_estate.exchange_key(state)
+    typer.echo(real_estate.setting_for_the_hub(url, state))
+
+
+@app.command()
 def bank_keys(state: StateFolder) -> None:
     """生成演示银行的密钥；bank-jwks.json 供信易枢纽登记。"""
     demo_bank.prepare_keys(state)

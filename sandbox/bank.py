@@ -14,20 +14,24 @@ from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import httpx
 import orjson
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
+from joserfc.jwk import KeySet
 from pydantic import BaseModel, Field, ValidationError
 
 from sandbox.glossary import Glossary
 from sandbox.hub_client import Answer, HubClient, HubUnreachableError, MutualTls, TokenRefusedError
 from sandbox.keys import load_or_create, public_set
 from sandbox.pages import new_site, templates
+from sandbox.receiver import Receiver, add_receiver
 
 CLIENT_ID: Final = "demo-bank"
 KEY_FILE: Final = "bank-key.jwk.json"
 JWKS_FILE: Final = "bank-jwks.json"
 CONSENTS_FILE: Final = "bank-consents.json"
+WEBHOOK_SECRET_FILE: Final = "webhook-secret.txt"
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
@@ -52,6 +56,14 @@ class AskForm(BaseModel):
     consent_id: UUID | None = None
     purpose: str = "credit_review"
     idempotency_key: str | None = Field(None, pattern=r"^[\x21-\x7e]{1,255}$")
+    mode: str | None = None
+    fields_wanted: list[str] | None = Field(None, alias="fields")
+    statements: list[dict[str, Any]] | None = None
+
+    def more(self) -> dict[str, Any]:
+        """What goes into the question only where it was said."""
+        said = {"mode": self.mode, "fields": self.fields_wanted, "statements": self.statements}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 class ConsentBook:
@@ -101,6 +113,12 @@ class Bank:
     hub: HubClient
     book: ConsentBook
     mtls_hub: HubClient | None = None
+    receiver: Receiver | None = None
+
+    def hear(self, told: dict[str, Any]) -> None:
+        """A notice of the hub: how a consent stands now."""
+        if "consent_id" in told["data"]:
+            self.book.note(told["data"])
 
     def glossary(self) -> Glossary:
         """What things are called, for people; an empty one while the hub does not say."""
@@ -135,6 +153,7 @@ class Bank:
             consent_id=consent_id,
             purpose=form.purpose,
             idempotency_key=form.idempotency_key,
+            **form.more(),
         )
         if answer.status == 403 and self.book.get(consent_id):
             self.look_up(consent_id)  # revoked, expired or used up meanwhile: the desk should show it
@@ -169,6 +188,12 @@ def open_bank(hub: str, state: Path, mutual_tls: MutualTls | None) -> FastAPI:
             hub=HubClient(hub, CLIENT_ID, key),
             book=ConsentBook(state / CONSENTS_FILE),
             mtls_hub=HubClient(hub, CLIENT_ID, key, mutual_tls=mutual_tls) if mutual_tls else None,
+            receiver=Receiver(
+                issuer=hub,
+                audience=CLIENT_ID,
+                keys=lambda: KeySet.import_key_set(httpx.get(f"{hub}/jwks", trust_env=False).json()),
+                secret_file=state / WEBHOOK_SECRET_FILE,
+            ),
         )
     )
 
@@ -197,6 +222,8 @@ def build(bank: Bank) -> FastAPI:
     site = new_site("演示银行 Demo Bank")
     _add_connection(site, bank)
     _add_desk(site, bank)
+    if bank.receiver is not None:
+        add_receiver(site, bank.receiver, bank.hear)
     _add_failures(site)
     return site
 

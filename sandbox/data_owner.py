@@ -26,6 +26,7 @@ from fastapi import FastAPI, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
 from sandbox.pages import new_site, templates
+from sandbox.province import HEROINE_NAME
 
 SERVICE: Final = "JS.ZRZY.BDCDJ.CFXX.0001"
 REQUESTER: Final = "xinyi-hub"
@@ -78,8 +79,10 @@ class DataOwner:
     seizures: dict[str, list[Row]] = field(default_factory=dict)
 
     def populate(self) -> None:
-        """The seizures with which the register begins."""
+        """The seizures with which the register begins; the heroine of the demonstrations owes nothing."""
         for enterprise in self.enterprises.values():
+            if enterprise.name == HEROINE_NAME:
+                continue
             dice = random.Random(f"{enterprise.uscc}/seizures")
             if dice.random() < SEIZED_SHARE:
                 begun = self.today() - timedelta(days=dice.randint(20, 900))

@@ -214,6 +214,33 @@ def _housing_fund(course: Course, dice: random.Random) -> Iterator[Row]:
         yield f"{code[:8]}-{code[8]}", account, day.isoformat(), str(heads), f"{heads * per_head:.2f}"
 
 
+# --- the enterprise's own report to the register
+# ------------------------------------------------------------------
+
+
+def _annual_reports(course: Course, dice: random.Random) -> Iterator[Row]:
+    """In 万元, by year; who is short of money has lived on debt and made a loss in the end."""
+    enterprise, last = course.enterprise, _last_year(course)
+    if enterprise.tax_habit == "none" or enterprise.status != "存续":
+        return
+    turnover, indebted = dice.uniform(0.6, 1.8), dice.uniform(0.2, 0.55)
+    for year in range(last - 2, last + 1):
+        if enterprise.registered.year >= year:
+            continue
+        short = course.short_of_money_from is not None and year == last
+        revenue = enterprise.monthly_sales * 12 * dice.uniform(0.92, 1.08)
+        profit = -0.03 * revenue if short else revenue * enterprise.profit_share
+        assets = revenue / turnover
+        debt = assets * (dice.uniform(0.75, 0.95) if short else indebted)
+        amounts = (
+            assets, debt, assets - debt, revenue, revenue * 0.96, profit, min(profit, profit * 0.75),
+            revenue * enterprise.vat_burden,
+        )  # fmt: skip
+        heads = str(_heads(course, next(iter(course.sales))))
+        shown = "是" if dice.random() < 0.2 else "否"
+        yield enterprise.uscc, str(year), *(f"{amount:.6f}" for amount in amounts), heads, shown, shown
+
+
 # --- utilities
 # ----------------------------------------------------------------------------------------------------
 
@@ -393,6 +420,15 @@ DELIVERIES: Final[tuple[Delivery, ...]] = (
         _housing_fund,
         keys=("org_id",),
         day="pay_dt",
+    ),
+    Delivery(
+        "annual_reports",
+        ("uni_social_crd_cd", "annual_year", "asset_zmt", "debt_amt", "owner_equity_toatal", "opt_income_total",
+         "main_busi_income", "profit_total", "net_profit", "tax_total", "employee_num", "pub_asset_zmt",
+         "pub_opt_income_total"),
+        _annual_reports,
+        keys=("uni_social_crd_cd",),
+        day="annual_year",
     ),
     Delivery(
         "water",

@@ -171,9 +171,13 @@ class HubClient:
         consent_id: str,
         purpose: str = "credit_review",
         idempotency_key: str | None = None,
+        **more: Any,
     ) -> Answer:
-        """Ask for one data set of one enterprise. Keep the answer's `disclosure_id` with your loan file."""
-        body = {"consent_id": consent_id, "uscc": uscc, "purpose": purpose}
+        """Ask for one data set of one enterprise. Keep the answer's `disclosure_id` with your loan file.
+
+        `more`: `fields` for some of it, `statements` to have them verified, `mode` where there are several.
+        """
+        body = {"consent_id": consent_id, "uscc": uscc, "purpose": purpose, **more}
         path = f"/v1/datasets/{dataset}/queries"
         return self._call("POST", path, body=body, idempotency_key=idempotency_key)
 
@@ -233,7 +237,7 @@ class HubClient:
             return self._http.post(endpoint, data=form, headers=self._proof("POST", endpoint))
 
         response = send()
-        if self._learn_nonce(response) and response.status_code == 400:
+        if self._lacked_nonce(response):
             response = send()
         return response
 
@@ -270,13 +274,12 @@ class HubClient:
         header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": self._dpop_key.as_dict(private=False)}
         return {"DPoP": jwt.encode(header, claims, self._dpop_key)}
 
-    def _learn_nonce(self, response: httpx.Response) -> bool:
-        """RFC 9449 §8: use the nonce the hub hands out from now on. True if it is a new one."""
-        nonce = response.headers.get("DPoP-Nonce")
-        if nonce is None or nonce == self._dpop_nonce:
-            return False
-        self._dpop_nonce = nonce
-        return True
+    def _lacked_nonce(self, response: httpx.Response) -> bool:
+        """RFC 9449 §8, §9: keep the nonce the hub hands out. True if that was all the request lacked."""
+        self._dpop_nonce = response.headers.get("DPoP-Nonce", self._dpop_nonce)
+        if response.status_code == 400:
+            return b"use_dpop_nonce" in response.content
+        return response.status_code == 401 and "use_dpop_nonce" in response.headers.get("WWW-Authenticate", "")
 
     def _send(
         self, method: str, address: str, body: bytes | None, headers: Mapping[str, str]
@@ -291,10 +294,10 @@ class HubClient:
             )
 
         response = send(self.access_token())
-        new_nonce = self._learn_nonce(response)
+        lacked_nonce = self._lacked_nonce(response)
         if response.status_code == 401:  # nothing was done yet, so sending again is safe
-            response = send(self.access_token(fresh=not new_nonce))
-            self._learn_nonce(response)
+            response = send(self.access_token(fresh=not lacked_nonce))
+            self._lacked_nonce(response)
         return response
 
     # -- 3. asking twice is safe -----------------------------------------------------------------------------

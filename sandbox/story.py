@@ -23,7 +23,7 @@ SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 NOBODYS_CONSENT: Final = "00000000-0000-0000-0000-000000000000"
 BANK_NAME: Final = "演示银行"
 # A word that the Chinese title of each data set contains, whatever its full title is.
-DATASETS: Final = {"registration": "登记", "tax": "纳税"}
+DATASETS: Final = {"registration": "登记", "tax": "纳税", "indicators": "指标"}
 VIEWS: Final = frozenset({"raw", "masked", "banded"})
 REVOKED: Final = "consent-revoked"
 POLL_SECONDS: Final = 0.2
@@ -161,6 +161,29 @@ class Story:
         _expect(seen >= VIEWS, f"应有原值、脱敏、区间三种呈现方式，只见 {'、'.join(sorted(seen))}")
         return sample
 
+    def ask_indicators(self) -> str:
+        """Figures made of many data sets, one read; not the records behind them."""
+        answer = self._ok(self._ask("indicators"))
+        self._keep("indicators", answer)
+        figures = answer["records"][0]
+        told = sum(value is not None for value in figures.values())
+        drawn_on = [one for one in answer["inputs"] if one["records"]]
+        _expect(len(figures) >= 80, f"应有 80 项以上指标，只有 {len(figures)} 项")
+        _expect(len(drawn_on) >= 2, "指标应由多项数据算出")
+        records = sum(one["records"] for one in drawn_on)
+        return f"{len(figures)} 项指标，{told} 项有值，由 {len(drawn_on)} 项数据的 {records} 条记录算出"
+
+    def verify_statement(self) -> str:
+        """The bank states what the owner told it; the hub says yes or no, never a figure."""
+        statements = [{"field": "sales_fen", "kind": "at_least", "value": 100_000}]
+        reply = self._ask("tax", statements=statements)
+        answer = self._ok(reply)
+        [verdict] = answer["verdicts"]
+        _expect(verdict["result"] in ("match", "mismatch"), f"应答一致或不一致，却是 {verdict['result']}")
+        _expect("records" not in answer, "核验的答复里竟有数据")
+        self.answers["verification"] = answer
+        return f"最近一月销售收入至少 1000 元：{'一致' if verdict['result'] == 'match' else '不一致'}"
+
     def ask_again(self) -> str:
         reply = self._ask("registration", idempotency_key=self.first_key)
         again = self._ok(reply)
@@ -179,11 +202,11 @@ class Story:
     def compare_usage(self) -> str:
         disclosed, charged = self._usage()
         moved = disclosed - self.disclosed_before
-        _expect(moved == len(DATASETS), f"用量应增加 {len(DATASETS)} 次，实增 {moved} 次")
+        _expect(moved == len(self.answers), f"用量应增加 {len(self.answers)} 次，实增 {moved} 次")
         expected = sum(answer["charged_fen"] for answer in self.answers.values())
         cost = charged - self.charged_before
         _expect(cost == expected, f"费用应增加 {expected} 分，实增 {cost} 分")
-        return f"两次提供、{cost / 100:.2f} 元；重试与被拒没有计费"
+        return f"{moved} 次提供、{cost / 100:.2f} 元；重试与被拒没有计费"
 
     # -- the enterprise looks and ends it --------------------------------------------------------------------
 
@@ -192,11 +215,24 @@ class Story:
         _expect(BANK_NAME in page.text, f"“谁看了我的数据”里没有“{BANK_NAME}”")
         for dataset, answer in self.answers.items():
             _expect(answer["disclosure_id"] in page.html, f"“谁看了我的数据”里没有 {dataset} 的那次提供")
-        return "两次提供都在"
+        return f"{len(self.answers)} 次提供都在"
 
     def revoke(self) -> str:
         self._press("revoke")
         return "企业点了“撤回授权”"
+
+    def hear_of_revocation(self) -> str:
+        """By webhook: the bank has checked both signatures before it took the notice."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            heard = _reply(self.bank.get("/notices"))
+            told = [
+                one for one in orjson.loads(heard.body) if one["data"].get("consent_id") == self.consent_id
+            ]
+            if any(one["type"] == "consent.revoked" for one in told):
+                return "、".join(one["type"] for one in told)
+            _expect(time.monotonic() < deadline, "银行没有收到撤回的通知")
+            time.sleep(POLL_SECONDS)
 
     def ask_after_revocation(self) -> str:
         reply = self._ask("tax")
@@ -225,7 +261,7 @@ class Story:
     def _post(self, path: str, body: dict[str, Any]) -> Reply:
         return _reply(self.bank.post(path, json=body))
 
-    def _ask(self, dataset: str, **more: str) -> Reply:
+    def _ask(self, dataset: str, **more: Any) -> Reply:
         body = {"uscc": self.enterprise["uscc"], "dataset": dataset, "consent_id": self.consent_id, **more}
         return self._post("/ask", body)
 
@@ -281,17 +317,24 @@ STEPS: Final[tuple[Step, ...]] = (
     ("银行看到授权生效", Story.see_active),
     ("银行查询企业登记", Story.ask_registration),
     ("银行查询纳税", Story.ask_tax),
+    ("银行查询由明细算出的指标", Story.ask_indicators),
+    ("银行核验一个说法：只答是否一致", Story.verify_statement),
     ("同一幂等键重试：同样的答复", Story.ask_again),
     ("同一幂等键换问题：被拒绝", Story.reuse_key),
-    ("用量恰好增加两次", Story.compare_usage),
+    ("用量与费用恰好增加这几次", Story.compare_usage),
     ("企业查看“谁看了我的数据”", Story.read_disclosures),
     ("企业撤回授权", Story.revoke),
+    ("银行收到经签名的撤回通知", Story.hear_of_revocation),
     ("撤回后再查询：被拒绝，没有数据", Story.ask_after_revocation),
     ("企业也看到这次被拒绝的查询", Story.read_refusal),
 )
 
 
-SHOWS: Final = {"银行查询企业登记": "registration", "银行查询纳税": "tax"}
+SHOWS: Final = {
+    "银行查询企业登记": "registration",
+    "银行查询纳税": "tax",
+    "银行查询由明细算出的指标": "indicators",
+}
 """Steps after which the audience is shown a sample of the answer."""
 
 LEFT_OPEN: Final[Step] = ("另留一份有效授权，供您自己试用", Story.leave_open)

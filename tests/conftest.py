@@ -20,6 +20,7 @@ from consent import (
     Consent,
     ConsentTerms,
     Signatory,
+    Wording,
     approve,
     file_request,
     register_client,
@@ -40,6 +41,8 @@ from tests.support.truth import Truth
 ENTERPRISE = "91350100M000100Y43"  # the worked example of GB 32100-2015
 OTHER_ENTERPRISE = "91110108551385082Q"
 PROJECT = Path(__file__).parent.parent
+
+WORDING = Wording({"credit_review": "授信审批"}, {"registration": "企业登记基本信息", "tax": "纳税信息"})
 
 _numbers = itertools.count(1)
 
@@ -177,7 +180,12 @@ async def registered(bank: Bank, hub: Hub, *, name: str) -> Bank:
             tx, participant_id=bank.client_id, name=name, participant_class="bank", at=now()
         )
         await register_client(
-            tx, client_id=bank.client_id, participant_id=bank.client_id, jwks=bank.jwks, at=now()
+            tx,
+            client_id=bank.client_id,
+            participant_id=bank.client_id,
+            jwks=bank.jwks,
+            redirect_uris=[bank.redirect_uri],
+            at=now(),
         )
     return bank
 
@@ -188,7 +196,7 @@ def signatory_of(uscc: str) -> Signatory:
         enterprise_name="苏州示例精密机械有限公司",
         name="张三丰",
         role="legal_representative",
-        assurance="urn:xinyi:loa:2",
+        assurance="urn:xinyi:loa:3",
         subject="subject-of-" + uscc[-4:],
     )
 
@@ -223,13 +231,16 @@ class Consents:
         **changes: object,
     ) -> UUID:
         asked = await self.asked(participant_id, uscc, **changes)
+        return await self.approved(asked.consent_id, uscc, age_days=age_days)
+
+    async def approved(self, consent_id: UUID, uscc: str = ENTERPRISE, *, age_days: int = 0) -> UUID:
         async with self._hub.database.transaction() as tx:
             consent = await approve(
                 tx,
                 signatory_of(uscc),
-                asked.consent_id,
-                purpose_title="授信审批",
-                dataset_titles=["企业登记基本信息", "纳税信息"],
+                consent_id,
+                wording=WORDING,
+                levels=(),
                 key=self._hub.keys["artefacts"],
                 at=now() - timedelta(days=age_days),
             )

@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from consent import check_terms, file_request, find_for_participant
+from consent import artefact_of, check_terms, file_request, find_for_participant, give_up
 from core.clock import china_day
 from core.errors import InvalidInput, NotFound
 from core.identifiers import InvalidUSCC, parse_uscc
@@ -52,7 +52,14 @@ async def request_consent(
     check_terms(terms, purposes=hub.catalogue.purposes, answerable=answerable)
     at = hub.clock()
     async with hub.database.transaction() as tx:
-        consent = await file_request(tx, caller.participant_id, terms, at=at, request_key=idempotency_key)
+        consent = await file_request(
+            tx,
+            caller.participant_id,
+            terms,
+            at=at,
+            request_key=idempotency_key,
+            supersedes=asked.supersedes,
+        )
     return ConsentRequestOut.of(consent, at=at, public_url=hub.settings.public_url)
 
 
@@ -62,6 +69,32 @@ async def consent_request(consent_id: UUID, caller: BankCaller, hub: HubDep) -> 
     async with hub.database.transaction() as tx:
         consent = await find_for_participant(tx, caller.participant_id, consent_id)
     return ConsentRequestOut.of(consent, at=hub.clock(), public_url=hub.settings.public_url)
+
+
+@router.delete("/consent-requests/{consent_id}", tags=[CONSENT], summary="放弃授权或撤回申请")
+async def give_up_consent(consent_id: UUID, caller: BankCaller, hub: HubDep) -> ConsentRequestOut:
+    """Give up a consent that runs, or take back a request that waits. Safe to repeat; what has ended stays as it is."""
+    at = hub.clock()
+    async with hub.database.transaction() as tx:
+        consent = await give_up(tx, caller.participant_id, consent_id, at=at)
+    return ConsentRequestOut.of(consent, at=at, public_url=hub.settings.public_url)
+
+
+@router.get(
+    "/consent-requests/{consent_id}/artefact",
+    tags=[CONSENT],
+    summary="下载签名的授权凭证",
+    response_class=Response,
+    responses={200: {"content": {"application/jose": {}}, "description": "JWS, RFC 7515 compact"}},
+)
+async def signed_artefact(consent_id: UUID, caller: BankCaller, hub: HubDep) -> Response:
+    """The signed evidence of a consent, to keep with your file and to check offline against `/jwks`."""
+    async with hub.database.transaction() as tx:
+        await find_for_participant(tx, caller.participant_id, consent_id)
+        jws = await artefact_of(tx, consent_id)
+    if jws is None:
+        raise NotFound("consent_unknown", "not approved, so there is nothing signed")
+    return Response(jws, media_type="application/jose", headers={"cache-control": "no-store"})
 
 
 @router.get("/usage", tags=[OVERVIEW], summary="用量与费用")

@@ -37,6 +37,14 @@ class ConsentRequestIn(BaseModel):
     uses_max: Positive = Field(description="how many questions it is to cover, at most 10,000")
     retention_days: Positive = Field(365, description="how long you may keep what you get")
     message: str = Field("", description="one line that the enterprise reads, at most 200 characters")
+    uses_max_day: Positive | None = Field(None, description="at most so many of them a day, China's time")
+    uses_max_month: Positive | None = Field(None, description="at most so many of them a month")
+    data_from: date | None = Field(
+        None, description="first day of a month; records that speak for a time before it are not given"
+    )
+    supersedes: UUID | None = Field(
+        None, description="an active or paused consent of yours that this request amends; it ends on approval"
+    )
 
     def terms(self, uscc: USCC) -> ConsentTerms:
         return ConsentTerms(
@@ -47,13 +55,27 @@ class ConsentRequestIn(BaseModel):
             uses_max=self.uses_max,
             retention_days=self.retention_days,
             message=self.message,
+            uses_max_day=self.uses_max_day,
+            uses_max_month=self.uses_max_month,
+            data_from=self.data_from,
         )
+
+
+class AskedOut(BaseModel):
+    """What you had asked for, where the enterprise granted less."""
+
+    datasets: list[str]
+    term_days: int
+    uses_max: int
 
 
 class ConsentRequestOut(BaseModel):
     consent_id: UUID
     state: str = Field(
-        description="awaiting, active, rejected, revoked, expired, used_up, paused, superseded"
+        description=(
+            "awaiting, partially_approved, active, paused, rejected, revoked, expired, used_up, superseded; "
+            "used_up_today and used_up_this_month pass by themselves"
+        )
     )
     uscc: str
     purpose: str
@@ -63,6 +85,13 @@ class ConsentRequestOut(BaseModel):
     uses_left: int
     retention_days: int
     message: str
+    uses_max_day: int | None
+    uses_max_month: int | None
+    data_from: date | None
+    supersedes: UUID | None
+    asked: AskedOut | None = Field(
+        description="null when the enterprise granted all of it, or did not answer yet"
+    )
     requested_at: datetime
     answer_by: datetime
     valid_from: datetime | None
@@ -74,7 +103,7 @@ class ConsentRequestOut(BaseModel):
         terms = consent.terms
         return cls(
             consent_id=consent.consent_id,
-            state=consent.state_at(at),
+            state=consent.standing_at(at),
             uscc=terms.uscc,
             purpose=terms.purpose,
             datasets=list(terms.datasets),
@@ -83,12 +112,24 @@ class ConsentRequestOut(BaseModel):
             uses_left=consent.uses_left,
             retention_days=terms.retention_days,
             message=terms.message,
+            uses_max_day=terms.uses_max_day,
+            uses_max_month=terms.uses_max_month,
+            data_from=terms.data_from,
+            supersedes=consent.supersedes,
+            asked=_asked(consent),
             requested_at=consent.requested_at,
             answer_by=consent.answer_by,
             valid_from=consent.valid_from,
             valid_until=consent.valid_until,
             approval_url=f"{public_url}/portal/requests/{consent.consent_id}",
         )
+
+
+def _asked(consent: Consent) -> AskedOut | None:
+    if consent.asked is None:
+        return None
+    asked = consent.asked
+    return AskedOut(datasets=list(asked.datasets), term_days=asked.term_days, uses_max=asked.uses_max)
 
 
 class UsageLineOut(BaseModel):

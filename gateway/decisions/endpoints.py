@@ -11,7 +11,7 @@ from consent import Consent, find_for_participant
 from core.errors import InvalidInput, NotFound
 from datasets import Catalogue
 from gateway.access import BankCaller, HubDep
-from gateway.banks.schemas import ProblemOut
+from gateway.banks.endpoints import PROBLEMS
 from gateway.decisions.judgement import Evaluation, evaluate
 from gateway.decisions.schemas import (
     EvaluationIn,
@@ -33,7 +33,7 @@ STOPS_AFTER = {"deny_on_first_deny": False, "permit_on_first_permit": True}
 
 RequestId = Annotated[str | None, Header(alias="X-Request-ID", max_length=255, description="原样写回答复")]
 
-router = APIRouter(prefix="/v1", responses={"4XX": {"model": ProblemOut, "description": "RFC 9457"}})
+router = APIRouter(prefix="/v1", responses=PROBLEMS)
 
 
 @router.post("/decisions/explain", tags=[DECISIONS], summary="为什么这样答复")

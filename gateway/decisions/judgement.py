@@ -36,6 +36,8 @@ _CLAUSE_OF_REASON: dict[str, Clause] = {
     "consent_without_dataset": "datasets",
     "consent_expired": "term",
     "consent_used_up": "uses",
+    "consent_used_up_today": "uses",
+    "consent_used_up_this_month": "uses",
 }
 
 
@@ -61,8 +63,8 @@ def refusal_by_consent(consent: Consent, *, purpose: str, dataset: str, at: date
         return "consent_for_another_purpose"
     if dataset not in consent.terms.datasets:
         return "consent_without_dataset"
-    state = consent.state_at(at)
-    return None if state == "active" else f"consent_{state}"
+    standing = consent.standing_at(at)
+    return None if standing == "active" else f"consent_{standing}"
 
 
 @dataclass(frozen=True)

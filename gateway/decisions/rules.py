@@ -61,6 +61,8 @@ async def keep_current(
             known = await _look(database, known, take)
         except (HubError, SQLAlchemyError) as error:
             log.warning("rules_not_read", error=type(error).__name__, in_force=known.active.id)
+        except Exception:  # a defect: the watch must not end unnoticed
+            log.exception("rules_not_read", in_force=known.active.id)
 
 
 async def _look(

@@ -36,6 +36,18 @@ class FieldDecisionOut(BaseModel):
         return [cls.model_validate(decision) for decision in view.explain()]
 
 
+_CONSENT_ID = "019c1f3e-7a54-7c1a-9d0f-6f1f4f7a2b11"
+_FIELD: JsonDict = {
+    "field": "sales_fen",
+    "title": "申报销售收入",
+    "level": 4,
+    "view": "banded",
+    "withheld": None,
+    "rule": "credit-review-sensitive",
+    "because": "敏感经营信息只给所在区间，联系方式只给遮盖后的内容。",
+    "because_en": "Sensitive business data is shown as a band, contact data masked.",
+}
+
 # --- explain
 # ---------------------------------------------------------------------------------------------------
 
@@ -115,8 +127,49 @@ def _digest_of(catalogue: Catalogue, rule_set_id: str) -> str | None:
     return next((rule_set.digest for rule_set in known if rule_set.id == rule_set_id), None)
 
 
+_EXPLANATION: JsonDict = {
+    "decision_id": "019c1f3e-9b01-7e02-8a34-0c9f6a1b2c3d",
+    "at": "2026-11-22T02:30:00Z",
+    "participant_id": "my-bank",
+    "dataset": "tax",
+    "dataset_title": "纳税信息",
+    "purpose": "credit_review",
+    "purpose_title": "授信审批",
+    "mode": "collected",
+    "outcome": "disclosed",
+    "reason": None,
+    "reason_title": None,
+    "reason_title_en": None,
+    "charged_fen": 50,
+    "view_id": "view-0123456789abcdef0123",
+    "rule_set": "2026-11",
+    "rule_set_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "contract_version": 2,
+    "consent": {
+        "consent_id": _CONSENT_ID,
+        "verdict": "allowed",
+        "clause": None,
+        "because": "授权有效：企业、用途、信息项目、期限、次数均相符",
+        "because_en": "The consent held: enterprise, purpose, data set, term and uses",
+        "terms": {
+            "purpose": "credit_review",
+            "datasets": ["registration", "tax"],
+            "term_days": 90,
+            "uses_max": 20,
+            "retention_days": 365,
+            "valid_from": "2026-11-01T01:00:00Z",
+            "valid_until": "2027-01-30T01:00:00Z",
+        },
+    },
+    "fields": [_FIELD],
+    "note": None,
+}
+
+
 class ExplanationOut(BaseModel):
     """Why a question was answered as it was: the rule of each field, and the clause of the consent."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXPLANATION})
 
     decision_id: UUID
     at: datetime
@@ -208,7 +261,7 @@ class ContextIn(BaseModel):
 
 
 _SUBJECT: JsonDict = {"type": "participant", "id": "my-bank"}
-_CONTEXT: JsonDict = {"purpose": "credit_review", "consent_id": "019c1f3e-7a54-7c1a-9d0f-6f1f4f7a2b11"}
+_CONTEXT: JsonDict = {"purpose": "credit_review", "consent_id": _CONSENT_ID}
 
 
 class EvaluationIn(BaseModel):
@@ -295,18 +348,7 @@ class EvaluationOut(BaseModel):
                     "contract_version": 1,
                     "view_id": "view-0123456789abcdef0123",
                     "price_fen": 50,
-                    "fields": [
-                        {
-                            "field": "sales_fen",
-                            "title": "申报销售收入",
-                            "level": 4,
-                            "view": "banded",
-                            "withheld": None,
-                            "rule": "credit-review-sensitive",
-                            "because": "敏感经营信息只给所在区间，联系方式只给遮盖后的内容。",
-                            "because_en": "Sensitive business data is shown as a band, contact data masked.",
-                        }
-                    ],
+                    "fields": [_FIELD],
                 },
             }
         }

@@ -11,7 +11,10 @@ from urllib.parse import unquote_to_bytes
 
 from core.errors import NotAuthenticated
 from gateway.oauth.dpop import check_proof
+from gateway.oauth.nonces import Nonces
 from gateway.oauth.tokens import AccessTokens, Token
+
+Headers = list[tuple[bytes, bytes]]
 
 
 class Credentials(NamedTuple):
@@ -29,12 +32,16 @@ class Caller(NamedTuple):
     participant_class: str
     replay_key: str | None
     """set when the call is proven by a one-time proof, whose uniqueness is still to be checked"""
+    grant_id: str | None = None
+    """the only consent that may be used with this token; None: any consent of the participant"""
 
 
 class Doorkeeper:
-    def __init__(self, tokens: AccessTokens, own_urls: Sequence[str]) -> None:
+    def __init__(self, tokens: AccessTokens, own_urls: Sequence[str], nonces: Nonces | None = None) -> None:
+        """``nonces``: what every proof must carry one of; None: none is asked for."""
         self._tokens = tokens
         self._own_urls = own_urls
+        self.nonces = nonces
 
     def who_asks(self, credentials: Credentials, method: str, path: str) -> Caller:
         """The proven caller. Raises `NotAuthenticated`."""
@@ -50,12 +57,21 @@ class Doorkeeper:
             raise NotAuthenticated("proof_missing", "a DPoP-bound token is no bearer token (RFC 9449 §7.2)")
         else:
             replay_key = self._possession(token, text, credentials.dpop, method, path)
-        return Caller(token.client_id, token.participant_id, token.participant_class, replay_key)
+        return Caller(
+            token.client_id, token.participant_id, token.participant_class, replay_key, token.grant_id
+        )
+
+    def nonce_for(self, headers: Headers) -> Headers:
+        """The answer's header that hands out the nonce of now, if the request came with a proof (RFC 9449 §8.2)."""
+        if self.nonces is None or not any(name == b"dpop" for name, _ in headers):
+            return []
+        return [(b"dpop-nonce", self.nonces.current.encode())]
 
     def _possession(self, token: Token, text: str, dpop: str | None, method: str, path: str) -> str:
         if dpop is None:
             raise NotAuthenticated("proof_missing")
-        proof = check_proof(dpop, method=method, urls=[url + path for url in self._own_urls], token=text)
+        urls = [url + path for url in self._own_urls]
+        proof = check_proof(dpop, method=method, urls=urls, token=text, nonces=self.nonces)
         if proof.jkt != token.jkt:
             raise NotAuthenticated("proof_of_another_key")
         return proof.replay_key

@@ -7,17 +7,28 @@ hash until it expires.
 import hashlib
 import secrets
 import time
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jwt
-from joserfc.jwk import ECKey
 
 from core.errors import NotAuthenticated
+from core.keys import Keys
 
 LIFETIME_SECONDS = 300
 CACHE_MAX = 50_000
 TYPE = "at+jwt"
 CLASS_CLAIM = "participant_class"
+
+
+class TokenGrant(NamedTuple):
+    """What an enterprise granted, as a token says it (RFC 9396 §9.1)."""
+
+    grant_id: str
+    """the consent, under the name that OAuth's grant management gives it"""
+    authorization_details: Sequence[Mapping[str, Any]]
+    jti: str | None = None
+    """set where it must be known beforehand, to deny the token if its code is used again"""
 
 
 class Token(NamedTuple):
@@ -29,22 +40,32 @@ class Token(NamedTuple):
     jkt: str | None
     x5t: str | None
     expires_at: float
+    grant_id: str | None = None
+    """the only consent that may be used with it; None: any consent of its participant"""
+    jti: str = ""
 
 
 class AccessTokens:
-    def __init__(self, key: ECKey, issuer: str) -> None:
+    def __init__(self, keys: Keys, issuer: str, denied: Container[str] = ()) -> None:
+        """``denied``: ids of tokens that are void before they expire."""
+        self._keys = keys
         self._issuer = issuer
-        self._kid = key.kid
-        self._private: Any = key.get_op_key("sign")
-        self._public: Any = key.get_op_key("verify")
+        self._denied = denied
         self._checked: dict[bytes, Token] = {}
+        self._keys_then = keys.version
 
     def issue(
-        self, *, client_id: str, participant_id: str, participant_class: str, confirmation: dict[str, str]
+        self,
+        *,
+        client_id: str,
+        participant_id: str,
+        participant_class: str,
+        confirmation: dict[str, str],
+        grant: TokenGrant | None = None,
     ) -> str:
         """A token for ``client_id``; ``confirmation`` is its `cnf` (``jkt`` or ``x5t#S256``)."""
         now = int(time.time())
-        claims = {
+        claims: dict[str, Any] = {
             "iss": self._issuer,
             "aud": self._issuer,
             "sub": client_id,
@@ -56,10 +77,19 @@ class AccessTokens:
             "jti": secrets.token_urlsafe(12),
             "cnf": confirmation,
         }
-        return jwt.encode(claims, self._private, algorithm="ES256", headers={"typ": TYPE, "kid": self._kid})
+        if grant is not None:
+            claims["grant_id"] = grant.grant_id
+            claims["authorization_details"] = grant.authorization_details
+            claims["jti"] = grant.jti or claims["jti"]
+        key = self._keys["tokens"]
+        private: Any = key.get_op_key("sign")
+        return jwt.encode(claims, private, algorithm="ES256", headers={"typ": TYPE, "kid": key.kid})
 
     def check(self, token: str) -> Token:
         """Raise `NotAuthenticated` unless the token is ours and still good."""
+        if self._keys_then != self._keys.version:
+            self._checked.clear()
+            self._keys_then = self._keys.version
         digest = hashlib.sha256(token.encode()).digest()
         found = self._checked.get(digest)
         if found is None:
@@ -70,24 +100,12 @@ class AccessTokens:
         if found.expires_at <= time.time():
             del self._checked[digest]
             raise NotAuthenticated("token_expired")
+        if found.jti in self._denied:
+            raise NotAuthenticated("token_revoked")
         return found
 
     def _verify(self, token: str) -> Token:
-        try:
-            if jwt.get_unverified_header(token).get("typ") != TYPE:
-                raise NotAuthenticated("token_invalid", "not an access token")
-            claims = jwt.decode(
-                token,
-                self._public,
-                algorithms=["ES256"],
-                audience=self._issuer,
-                issuer=self._issuer,
-                options={"require": ["exp", "iat", "sub", "client_id", "cnf"]},
-            )
-        except jwt.ExpiredSignatureError as error:
-            raise NotAuthenticated("token_expired") from error
-        except jwt.InvalidTokenError as error:
-            raise NotAuthenticated("token_invalid") from error
+        claims = self.claims_of(token)
         confirmation = claims["cnf"]
         return Token(
             claims["client_id"],
@@ -96,7 +114,31 @@ class AccessTokens:
             confirmation.get("jkt"),
             confirmation.get("x5t#S256"),
             float(claims["exp"]),
+            claims.get("grant_id"),
+            claims["jti"],
         )
+
+    def claims_of(self, token: str) -> dict[str, Any]:
+        """All that a token says, whether or not it is denied. Raises `NotAuthenticated`."""
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self._keys.verifying("tokens", header.get("kid"))
+            if header.get("typ") != TYPE or key is None:
+                raise NotAuthenticated("token_invalid", "not an access token of ours")
+            public: Any = key.get_op_key("verify")
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                public,
+                algorithms=["ES256"],
+                audience=self._issuer,
+                issuer=self._issuer,
+                options={"require": ["exp", "iat", "sub", "jti", "client_id", "cnf"]},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise NotAuthenticated("token_expired") from error
+        except jwt.InvalidTokenError as error:
+            raise NotAuthenticated("token_invalid") from error
+        return claims
 
     def _forget_expired(self) -> None:
         now = time.time()

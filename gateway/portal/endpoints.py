@@ -1,35 +1,45 @@
 """The enterprise's pages: log in, read what is asked, say yes or no, see who looked, take it back."""
 
-import hashlib
 import hmac
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import AwareDatetime, BeforeValidator
 
 from consent import (
+    Consent,
+    ConsentTerms,
+    approvals_needed,
+    approvals_of,
     approve,
     artefact_of,
+    digest_of,
     events_of,
     find_for_enterprise,
     list_for_enterprise,
     list_waiting,
     names_of,
     note_login,
+    pause,
     reject,
+    replaced_by,
+    resume,
     revoke,
+    sentences_of,
     signed_notice,
 )
 from core.clock import china_day
-from core.errors import Conflict, HubError, NotAuthenticated, NotFound, Refused
+from core.errors import Conflict, HubError, NotAuthenticated, NotFound
 from gateway.access import HubDep
+from gateway.oauth.authorize import WayBack, WayBackDep
 from gateway.portal.access import (
     LOGIN_COOKIE,
     SESSION_COOKIE,
@@ -42,7 +52,7 @@ from gateway.portal.access import (
     set_cookie,
 )
 from gateway.portal.chart import OUTCOMES
-from gateway.portal.explain import dataset_titles, previews_of, purpose_of, sentences_to_sign, title_of
+from gateway.portal.explain import changes_of, levels_of, previews_of, purpose_of, title_of, wording_of
 from gateway.portal.looks import UNLINKED, WantedDep, chart_of, looks_as_csv, what_was_shown
 from gateway.portal.pages import SECURITY_HEADERS, Pages, language_of
 from gateway.portal.sessions import LOGIN_SECONDS
@@ -54,7 +64,14 @@ WAITING_ROWS = 50
 CSV_ROWS = 5000
 REASON_CHARACTERS_MAX = 200
 SEE_OTHER = 303
-STATE_AFTER = {"approve": "active", "reject": "rejected", "revoke": "revoked"}
+STATE_AFTER = {
+    "approve": "active",
+    "approve_in_part": "partially_approved",
+    "reject": "rejected",
+    "revoke": "revoked",
+    "pause": "paused",
+    "resume": "active",
+}
 
 READ = ["GET", "HEAD"]
 
@@ -83,9 +100,13 @@ async def welcome(
 
 @router.get("/login")
 async def login(
-    hub: HubDep, kept: SessionsDep, asked: Annotated[UUID | None, Query(alias="request")] = None
+    request: Request,
+    hub: HubDep,
+    kept: SessionsDep,
+    asked: Annotated[UUID | None, Query(alias="request")] = None,
 ) -> Response:
     """To the government log-in; ``request`` is the consent to open afterwards."""
+    hub.rates.of_address(request)
     address, start = await hub.login.begin()
     response = RedirectResponse(address, SEE_OTHER, headers=SECURITY_HEADERS)
     set_cookie(response, hub, LOGIN_COOKIE, await kept.start_login(start, opening=asked), LOGIN_SECONDS)
@@ -145,12 +166,23 @@ async def requests(
     hub: HubDep,
     before_at: AwareDatetime | None = None,
     before_id: UUID | None = None,
+    after_at: AwareDatetime | None = None,
+    after_id: UUID | None = None,
 ) -> HTMLResponse:
-    """The inbox: what waits for an answer first, then every other consent with its state."""
-    at, uscc, before = hub.clock(), session.signatory.uscc, _before(before_at, before_id)
+    """The inbox: what waits for an answer first, then every other consent with its state.
+
+    Two lists, each with pages of its own: ``after_…`` goes on with the requests, ``before_…`` with the consents.
+    """
+    at, uscc = hub.clock(), session.signatory.uscc
+    before, after = _before(before_at, before_id), _before(after_at, after_id)
+    asked: Sequence[Consent] = []
+    settled: Sequence[Consent] = []
     async with hub.database.transaction() as tx:
-        waiting = await list_waiting(tx, uscc, at=at, limit=WAITING_ROWS) if before is None else []
-        settled = await list_for_enterprise(tx, uscc, settled_at=at, before=before, limit=PAGE_ROWS + 1)
+        if before is None:
+            asked = await list_waiting(tx, uscc, at=at, after=after, limit=WAITING_ROWS + 1)
+        if after is None:
+            settled = await list_for_enterprise(tx, uscc, settled_at=at, before=before, limit=PAGE_ROWS + 1)
+    waiting, last_asked = asked[:WAITING_ROWS], asked[WAITING_ROWS - 1] if len(asked) > WAITING_ROWS else None
     last = settled[PAGE_ROWS - 1] if len(settled) > PAGE_ROWS else None
     return pages.show(
         request,
@@ -159,57 +191,150 @@ async def requests(
         waiting=waiting,
         others=[(consent, consent.state_at(at)) for consent in settled[:PAGE_ROWS]],
         older=_older("/portal/requests", last.requested_at, last.consent_id) if last else None,
+        more_waiting=_more_waiting(last_asked) if last_asked else None,
         continued=before is not None,
+        continued_waiting=after is not None,
         at=at,
         title_of=lambda dataset: title_of(hub.catalogue, dataset),
         purpose_of=lambda purpose: purpose_of(hub.catalogue, purpose),
     )
 
 
+class Less:
+    """What the enterprise grants if not all: chosen in the form, shown on the page, sent with the approval."""
+
+    def __init__(
+        self,
+        less: str = "",
+        datasets: Sequence[str] = (),
+        term_days: int | None = None,
+        uses_max: int | None = None,
+    ) -> None:
+        self.chosen = bool(less)
+        self._datasets, self._term_days, self._uses_max = datasets, term_days, uses_max
+
+    def of(self, asked: ConsentTerms) -> ConsentTerms:
+        """Raises `InvalidInput` for more than what is asked, or nothing at all."""
+        if not self.chosen:
+            return asked
+        return asked.narrowed(datasets=self._datasets, term_days=self._term_days, uses_max=self._uses_max)
+
+
+def less_in_address(
+    less: Annotated[str, Query(max_length=1)] = "",
+    datasets: Annotated[list[str], Query(max_length=50)] = [],  # noqa: B006 - FastAPI makes a new one each time
+    term_days: int | None = None,
+    uses_max: int | None = None,
+) -> Less:
+    return Less(less, datasets, term_days, uses_max)
+
+
+def less_in_form(
+    less: Annotated[str, Form(max_length=1)] = "",
+    datasets: Annotated[list[str], Form(max_length=50)] = [],  # noqa: B006
+    term_days: Annotated[int | None, Form()] = None,
+    uses_max: Annotated[int | None, Form()] = None,
+) -> Less:
+    return Less(less, datasets, term_days, uses_max)
+
+
 @router.api_route("/requests/{consent_id}", methods=READ)
-async def one_request(request: Request, consent_id: UUID, session: Enterprise, hub: HubDep) -> HTMLResponse:
+async def one_request(
+    request: Request,
+    consent_id: UUID,
+    session: Enterprise,
+    hub: HubDep,
+    way_back: WayBackDep,
+    less: Annotated[Less, Depends(less_in_address)],
+) -> HTMLResponse:
     """What is asked, in words; what the bank will see, as an example; and the buttons to answer."""
+    at, uscc = hub.clock(), session.signatory.uscc
     async with hub.database.transaction() as tx:
-        consent = await find_for_enterprise(tx, session.signatory.uscc, consent_id)
+        stored = await find_for_enterprise(tx, uscc, consent_id)
+        consent = _granting(stored, less)
         events = await events_of(tx, consent_id)
         signed = await artefact_of(tx, consent_id)
-    sentences = signed_notice(signed) if signed else sentences_to_sign(hub.catalogue, consent)
-    return pages.show(
+        replaced = await replaced_by(tx, consent, at) if consent.valid_from is None else None
+        levels = levels_of(hub.catalogue, consent.participant_class, consent.terms)
+        approvals = await approvals_of(tx, consent_id)
+        needed = await approvals_needed(tx, uscc, consent.terms.purpose, levels)
+    sentences = (
+        signed_notice(signed)
+        if signed
+        else sentences_of(consent, wording_of(hub.catalogue), replaced=replaced)
+    )
+    page = pages.show(
         request,
         "request.html",
         session=session,
         consent=consent,
-        state=consent.state_at(hub.clock()),
+        choices=[(dataset, title_of(hub.catalogue, dataset)) for dataset in stored.terms.datasets],
+        most=stored.terms,
+        less=less.chosen,
+        approvals=approvals,
+        needed=needed,
+        mine=session.signatory.subject in {one.subject for one in approvals},
+        changes=changes_of(hub.catalogue, replaced.terms, consent.terms) if replaced else None,
+        replaced=replaced,
+        state=consent.state_at(at),
+        standing=consent.standing_at(at),
         events=events,
         signed=signed is not None,
         sentences=sentences,
-        sentences_digest=_digest(sentences),
+        sentences_digest=digest_of(sentences),
         purpose=purpose_of(hub.catalogue, consent.terms.purpose),
         previews=previews_of(hub.catalogue, consent),
-        at=hub.clock(),
+        at=at,
+        from_bank=way_back is not None and await way_back.is_open(),
     )
+    if way_back is not None:
+        # A browser may look at where a form leads in the end, which is the bank's page.
+        policy = SECURITY_HEADERS["content-security-policy"]
+        page.headers["content-security-policy"] = policy.replace(
+            "form-action 'self'", f"form-action 'self' {way_back.origin}"
+        )
+    return page
+
+
+@router.get("/requests/{consent_id}/return")
+async def back_to_the_bank(
+    consent_id: UUID, session: Enterprise, hub: HubDep, way_back: WayBackDep
+) -> Response:
+    """The browser that a bank sent here goes back to it with the answer, once; any other to the consent."""
+    async with hub.database.transaction() as tx:
+        consent = await find_for_enterprise(tx, session.signatory.uscc, consent_id)
+    address = await way_back.address(consent) if way_back else None
+    if address is None:
+        return _to(f"/portal/requests/{consent_id}")
+    return RedirectResponse(address, SEE_OTHER, headers=SECURITY_HEADERS)
 
 
 @router.post("/requests/{consent_id}/approve")
 async def approve_request(
-    consent_id: UUID, session: EnterpriseForm, hub: HubDep, read: Annotated[str, Form(max_length=64)] = ""
+    consent_id: UUID,
+    session: EnterpriseForm,
+    hub: HubDep,
+    way_back: WayBackDep,
+    less: Annotated[Less, Depends(less_in_form)],
+    read: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
     """The signed sentences are the ones that were read: ``read`` is their digest, from the page."""
     with _pressed_twice_is_once():
         async with hub.database.transaction() as tx:
             asked = await find_for_enterprise(tx, session.signatory.uscc, consent_id)
-            if read != _digest(sentences_to_sign(hub.catalogue, asked)):
-                raise Refused("form_expired", "the sentences to sign have changed since the page was shown")
+            granted = less.of(asked.terms)
             await approve(
                 tx,
                 session.signatory,
                 consent_id,
-                purpose_title=purpose_of(hub.catalogue, asked.terms.purpose).title,
-                dataset_titles=dataset_titles(hub.catalogue, asked),
+                wording=wording_of(hub.catalogue),
+                levels=levels_of(hub.catalogue, asked.participant_class, granted),
                 key=hub.keys["artefacts"],
                 at=hub.clock(),
+                read=read,
+                granted=granted,
             )
-    return _to(f"/portal/requests/{consent_id}")
+    return _after_answer(consent_id, way_back)
 
 
 def one_line(text: str) -> str:
@@ -222,11 +347,34 @@ Reason = Annotated[str, Form(max_length=REASON_CHARACTERS_MAX), BeforeValidator(
 
 @router.post("/requests/{consent_id}/reject")
 async def reject_request(
-    consent_id: UUID, session: EnterpriseForm, hub: HubDep, reason: Reason = ""
+    consent_id: UUID, session: EnterpriseForm, hub: HubDep, way_back: WayBackDep, reason: Reason = ""
 ) -> Response:
     with _pressed_twice_is_once():
         async with hub.database.transaction() as tx:
             await reject(tx, session.signatory, consent_id, reason=reason, at=hub.clock())
+    return _after_answer(consent_id, way_back)
+
+
+def _after_answer(consent_id: UUID, way_back: WayBack | None) -> Response:
+    return _to(f"/portal/requests/{consent_id}{'/return' if way_back else ''}")
+
+
+@router.post("/requests/{consent_id}/pause")
+async def pause_consent(
+    consent_id: UUID, session: EnterpriseForm, hub: HubDep, reason: Reason = ""
+) -> Response:
+    """Like a revocation until it is resumed."""
+    with _pressed_twice_is_once():
+        async with hub.database.transaction() as tx:
+            await pause(tx, session.signatory, consent_id, reason=reason, at=hub.clock())
+    return _to(f"/portal/requests/{consent_id}")
+
+
+@router.post("/requests/{consent_id}/resume")
+async def resume_consent(consent_id: UUID, session: EnterpriseForm, hub: HubDep) -> Response:
+    with _pressed_twice_is_once():
+        async with hub.database.transaction() as tx:
+            await resume(tx, session.signatory, consent_id, reason="", at=hub.clock())
     return _to(f"/portal/requests/{consent_id}")
 
 
@@ -252,6 +400,13 @@ async def artefact(consent_id: UUID, session: Enterprise, hub: HubDep) -> Respon
     return _file(jws, "application/jose", f"consent-{consent_id}.jws")
 
 
+def _granting(consent: Consent, less: Less) -> Consent:
+    """The request as it would be granted; unchanged when it was answered already."""
+    if not less.chosen or consent.state != "awaiting":
+        return consent
+    return replace(consent, terms=less.of(consent.terms), asked=consent.terms)
+
+
 @contextmanager
 def _pressed_twice_is_once() -> Iterator[None]:
     """A second press of the same button finds its work done: no reason to frighten anybody."""
@@ -261,10 +416,6 @@ def _pressed_twice_is_once() -> Iterator[None]:
         verb = conflict.facts.get("verb")
         if conflict.facts.get("state") != STATE_AFTER.get(str(verb)):
             raise
-
-
-def _digest(sentences: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(sentences).encode()).hexdigest()
 
 
 # --- who looked -------------------------------------------------------------------------------------------------
@@ -353,6 +504,12 @@ def _file(content: str, media_type: str, name: str) -> Response:
 def _before(at: datetime | None, last_id: UUID | None) -> tuple[datetime, UUID] | None:
     """Where a list goes on (keyset paging): after the row with this time and id."""
     return (at, last_id) if at is not None and last_id is not None else None
+
+
+def _more_waiting(last: Consent) -> str:
+    return (
+        f"/portal/requests?{urlencode({'after_at': last.answer_by.isoformat(), 'after_id': last.consent_id})}"
+    )
 
 
 def _older(path: str, at: datetime, last_id: UUID, **also: str) -> str:

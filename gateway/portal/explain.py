@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal, NamedTuple
 
-from consent import Consent, notice
+from consent import Change, Consent, ConsentTerms, Wording, difference
 from datasets import VIEW_TITLES, Catalogue, Contract, FieldDecision, Purpose, View, example_of
 
 Kind = Literal["raw", "banded", "masked", "derived", "verify", "withheld"]
@@ -66,17 +67,62 @@ def title_of(catalogue: Catalogue, dataset: str) -> Title:
     return Title(contract.title, contract.title_en) if contract else Title(dataset, dataset)
 
 
-def sentences_to_sign(catalogue: Catalogue, consent: Consent) -> tuple[str, ...]:
-    return notice(
-        consent.terms,
-        participant_name=consent.participant_name,
-        purpose_title=purpose_of(catalogue, consent.terms.purpose).title,
-        dataset_titles=dataset_titles(catalogue, consent),
+def wording_of(catalogue: Catalogue) -> Wording:
+    """The Chinese titles that the signed sentences use."""
+    return Wording(
+        {name: purpose.title for name, purpose in catalogue.purposes.items()},
+        {name: contract.title for name, contract in catalogue.contracts.items()},
     )
 
 
-def dataset_titles(catalogue: Catalogue, consent: Consent) -> list[str]:
-    return [title_of(catalogue, dataset).zh for dataset in consent.terms.datasets]
+def levels_of(catalogue: Catalogue, participant_class: str, terms: ConsentTerms) -> set[int]:
+    """The levels (1 to 5, JR/T 0197) of all fields that leave under these terms by the rules of today.
+
+    What can only be verified does not leave.
+    """
+    views = (
+        view
+        for dataset in terms.datasets
+        for view in catalogue.views_about(participant_class, terms.purpose, dataset)
+    )
+    return {
+        view.contract.field_by_name[decision.field].level
+        for view in views
+        for decision in view.decisions
+        if decision.view not in (None, "verify")
+    }
+
+
+class ChangedTerm(NamedTuple):
+    """One term of an amendment as the page shows it. None: no such limit."""
+
+    field: str
+    before: Title | None
+    after: Title | None
+
+
+def changes_of(catalogue: Catalogue, old: ConsentTerms, new: ConsentTerms) -> list[ChangedTerm]:
+    """Field by field; of the data sets those that go (``before``) and those that come (``after``)."""
+    return [
+        ChangedTerm(
+            change.field, *(_said(catalogue, change, value) for value in (change.before, change.after))
+        )
+        for change in difference(old, new)
+    ]
+
+
+def _said(catalogue: Catalogue, change: Change, value: object) -> Title | None:
+    if value is None or value == ():
+        return None
+    if isinstance(value, tuple):
+        titles = [title_of(catalogue, dataset) for dataset in value]
+        return Title("、".join(title.zh for title in titles), ", ".join(title.en for title in titles))
+    if isinstance(value, date):
+        return Title(f"{value:%Y-%m}", f"{value:%Y-%m}")
+    if change.field == "purpose":
+        purpose = purpose_of(catalogue, str(value))
+        return Title(purpose.title, purpose.title_en)
+    return Title(str(value), str(value))
 
 
 def previews_of(catalogue: Catalogue, consent: Consent) -> list[Preview]:
@@ -101,7 +147,7 @@ def groups_of(*views: View) -> tuple[ShownGroup, ...]:
     for view, decision in _most_open(views):
         field = view.contract.field_by_name[decision.field]
         shown = ShownField(Title(field.title, field.title_en), example_of(view, field))
-        reasons = sorted_by_kind[_kind(decision.view)]
+        reasons = sorted_by_kind[kind_of(decision.view)]
         reasons.setdefault(Title(decision.because, decision.because_en), []).append(shown)
     return tuple(
         ShownGroup(kind, tuple(Because(reason, tuple(fields)) for reason, fields in reasons.items()))
@@ -112,12 +158,13 @@ def groups_of(*views: View) -> tuple[ShownGroup, ...]:
 
 def _most_open(views: Sequence[View]) -> Iterator[tuple[View, FieldDecision]]:
     for decisions in zip(*(view.decisions for view in views), strict=True):
-        ranks = [KINDS.index(_kind(decision.view)) for decision in decisions]
+        ranks = [KINDS.index(kind_of(decision.view)) for decision in decisions]
         most = ranks.index(min(ranks))
         yield views[most], decisions[most]
 
 
-def _kind(view: str | None) -> Kind:
+def kind_of(view: str | None) -> Kind:
+    """The way of showing; ``withheld`` for no view at all."""
     for kind in KINDS:
         if view == kind:
             return kind

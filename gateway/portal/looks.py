@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.clock import CHINA, china_day
-from datasets import Catalogue
+from datasets import Catalogue, defuse
 from gateway.portal.chart import Chart, draw, first_day
 from gateway.portal.explain import ShownGroup, groups_of, purpose_of, title_of
 from gateway.portal.words import Speech, clock_time, yuan
@@ -85,7 +85,7 @@ def _csv_rows(
         yield [
             china_day(look.at).isoformat(),
             clock_time(look.at),
-            _cell(names.get(look.participant_id, look.participant_id)),
+            defuse(names.get(look.participant_id, look.participant_id)),
             t.pick(*title_of(catalogue, look.dataset)),
             t.pick(purpose.title, purpose.title_en),
             t(f"outcome_{look.outcome}"),
@@ -94,8 +94,3 @@ def _csv_rows(
             "" if look.reason in UNLINKED else str(look.consent_id),
             str(look.decision_id),
         ]
-
-
-def _cell(text: str) -> str:
-    """A spreadsheet must not take a name for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -1,6 +1,10 @@
-"""Rendering of the portal's pages: Jinja2 with autoescape, in Chinese first and English on demand."""
+"""Rendering of pages: Jinja2 with autoescape, in Chinese first and English on demand.
+
+The portal's look is that of the catalogue and the console as well: their templates extend its ``base.html``.
+"""
 
 import hashlib
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -8,9 +12,10 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from datasets import mask_person_name
-from gateway.portal.words import LANGUAGES, Language, Speech, clock_time, yuan
+from datasets import VIEW_TITLES, mask_person_name
+from gateway.portal.words import LANGUAGES, WORDS, Language, Phrase, Speech, clock_time, percent, short, yuan
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATIC = Path(__file__).parent.parent / "static"
@@ -32,31 +37,45 @@ SECURITY_HEADERS = {
 
 
 class Pages:
-    """Make it once; ``show`` for every page."""
+    """Make it once; ``show`` for every page. ``templates``, ``words``: of its own, on top of the portal's."""
+
+    def __init__(self, templates: Path = TEMPLATES, words: Mapping[str, Phrase] = WORDS) -> None:
+        self._folders = [templates, TEMPLATES]
+        self._words = words
 
     @cached_property
     def _templates(self) -> Environment:
         environment = Environment(
-            loader=FileSystemLoader(TEMPLATES),
+            loader=FileSystemLoader(self._folders),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters.update(clock_time=clock_time, yuan=yuan, mask_name=mask_person_name)
+        environment.filters.update(
+            clock_time=clock_time, yuan=yuan, mask_name=mask_person_name, percent=percent, short=short
+        )
+        environment.globals["view_titles"] = VIEW_TITLES
         environment.globals["look"] = {
-            name: _stamped(name) for name in ("portal.css", "portal.js", "favicon.svg")
+            file.name: _stamped(file) for file in STATIC.iterdir() if file.is_file()
         }
         return environment
 
+    def speech(self, request: Request) -> Speech:
+        return Speech(language_of(request), self._words)
+
+    def piece(self, template: str, t: Speech, **content: Any) -> Markup:
+        """A part of a page, to be kept and put into pages."""
+        return Markup(self._templates.get_template(template).render(t=t, **content))  # noqa: S704 - escaped by Jinja
+
     def show(self, request: Request, template: str, status: int = 200, **content: Any) -> HTMLResponse:
-        """The page in the language that the reader chose; ``content`` always has ``session`` (or None)."""
+        """The page in the language that the reader chose; ``content`` has the ``session`` if there is one."""
         language = language_of(request)
         html = self._templates.get_template(template).render(
-            t=Speech(language),
+            t=self.speech(request),
             path=request.url.path,
             other_language=_same_page_in(request, other(language)),
-            **content,
+            **{"session": None, **content},
         )
         response = HTMLResponse(html, status, headers=SECURITY_HEADERS)
         if request.query_params.get("lang") in LANGUAGES:
@@ -93,7 +112,7 @@ def _wish_of_browser(accepted: str) -> Language:
 def _same_page_in(request: Request, language: Language) -> str:
     """A page that answers a form cannot be opened again by a link: from there, to the start."""
     if request.method not in ("GET", "HEAD"):
-        return f"/portal?lang={language}"
+        return f"{_door(request)}?lang={language}"
     address = request.url.include_query_params(lang=language)
     return f"{address.path}?{address.query}"
 
@@ -103,13 +122,18 @@ def _remember(request: Request, response: HTMLResponse, language: Language) -> N
         LANGUAGE_COOKIE,
         language,
         max_age=LANGUAGE_SECONDS,
-        path="/portal",
+        path=_door(request),
         secure=request.app.state.hub.settings.cookies_secure,
         httponly=True,
         samesite="lax",
     )
 
 
-def _stamped(name: str) -> str:
+def _door(request: Request) -> str:
+    """Where the pages begin of which this is one: /portal, /catalogue, /console."""
+    return f"/{request.url.path.split('/')[1]}"
+
+
+def _stamped(file: Path) -> str:
     """The address of a static file, with its digest, so that no browser goes on with an old one."""
-    return f"/static/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+    return f"/static/{file.name}?{hashlib.sha256(file.read_bytes()).hexdigest()[:12]}"

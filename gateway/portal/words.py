@@ -3,8 +3,9 @@
 Chinese is what counts: the sentences that are signed (`consent.notice`) exist in Chinese only.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal, NamedTuple, get_args
 
@@ -33,6 +34,7 @@ WORDS: Mapping[str, Phrase] = {
     "skip": _("跳到正文", "Skip to the content"),
     "pages": _("本站页面", "Pages"),
     "nav_requests": _("授权申请", "Requests"),
+    "nav_agents": _("经办人", "Agents"),
     "nav_disclosures": _("谁看了我的数据", "Who looked"),
     "other_language": _("English", "中文"),
     "log_out": _("退出", "Log out"),
@@ -42,6 +44,7 @@ WORDS: Mapping[str, Phrase] = {
         "Without your consent the platform hands out none of your data. Enterprises pay nothing.",
     ),
     "footer_time": _("页面上的时间都是北京时间。", "All times are China Standard Time."),
+    "footer_catalogue": _("平台有哪些数据、谁能看到什么", "Which data there are, and who sees what"),
     "list": _("、", ", "),
     "back_to_requests": _("返回授权申请", "Back to the requests"),
     # --- welcome ---
@@ -125,6 +128,8 @@ WORDS: Mapping[str, Phrase] = {
     "uses_left_of": _("剩余 {left} / {most} 次", "{left} of {most} looks left"),
     "valid_until": _("有效至{day}", "Valid until {day}"),
     "asked_on": _("{day}申请", "Asked on {day}"),
+    "more_requests": _("更多申请", "More requests"),
+    "first_requests": _("回到最急的", "Back to the first"),
     "older_consents": _("更早的授权", "Older consents"),
     "first_page": _("回到最新", "Back to the newest"),
     "days_left": _("还剩 {n} 天", "{n} days left", "1 day left"),
@@ -191,7 +196,75 @@ WORDS: Mapping[str, Phrase] = {
         "If you agree, {name} may look at the data listed ({datasets} kinds) for {days} days, at most {uses} times. "
         "You can take it back at any time.",
     ),
+    "from_bank_note": _(
+        "您是从{name}的页面来的，答复后会自动返回。",
+        "You came from {name}; after your answer you are led back.",
+    ),
+    "return_to_bank": _("返回{name}", "Back to {name}"),
     "approve": _("同意授权", "Agree"),
+    "approve_less": _("同意以上内容", "Agree to this much"),
+    "less_open": _("我只同意一部分", "I agree to less"),
+    "less_again": _("再改一改", "Change it again"),
+    "less_data": _("同意看哪些数据", "Which data they may see"),
+    "less_days": _("看多少天（最多 {n} 天）", "For how many days (at most {n})"),
+    "less_uses": _("最多看几次（不超过 {n} 次）", "How many looks (at most {n})"),
+    "less_hint": _(
+        "只能比申请的少，不能多。下一步给您看改好的内容，看清楚再签。",
+        "It can only be less than asked. Next you see the changed text, and sign after reading it.",
+    ),
+    "less_show": _("看改好的内容", "Show the changed text"),
+    "less_than_asked": _(
+        "这里是您愿意同意的内容，少于申请。对方申请的是 {datasets} 类数据、{days} 天、{uses} 次。",
+        "This is what you grant, less than was asked: {datasets} kinds of data, {days} days, {uses} looks.",
+    ),
+    "approvals_heading": _("签署情况", "Signatories"),
+    "approvals_so_far": _("已有 {n} 人同意，共需 {needed} 人", "{n} of {needed} persons have agreed"),
+    "approved_by_you": _(
+        "您已经同意，正在等其他签署人。", "You have agreed; the others are still to answer."
+    ),
+    "role_legal_representative": _("法定代表人", "Legal representative"),
+    "role_agent": _("经办人", "Agent"),
+    "changes_heading": _("这是变更：有哪些不同", "An amendment: what changes"),
+    "changes_lead": _(
+        "同意后，取代您 {day}给它的授权，原授权同时失效。不同意，原授权照旧。",
+        "If you agree, it takes the place of the consent you gave on {day}; if not, that one stays as it is.",
+    ),
+    "changes_old": _("看原授权", "See that consent"),
+    "changes_none": _("内容与原授权相同。", "Nothing is different."),
+    "change_comes": _("新增：{what}", "New: {what}"),
+    "change_goes": _("不再看：{what}", "No longer: {what}"),
+    "change_from_to": _("由 {before} 变为 {after}", "{before} becomes {after}"),
+    "no_limit": _("不限", "no limit"),
+    "changed_purpose": _("用途", "Purpose"),
+    "changed_datasets": _("数据", "Data"),
+    "changed_term_days": _("期限（天）", "Days"),
+    "changed_uses_max": _("总次数", "Looks in all"),
+    "changed_retention_days": _("保存期限（天）", "Kept for (days)"),
+    "changed_uses_max_day": _("每天次数", "Looks a day"),
+    "changed_uses_max_month": _("每月次数", "Looks a month"),
+    "changed_data_from": _("数据起始月份", "Data from"),
+    "how_often_day": _("每天最多 {n} 次", "at most {n} a day"),
+    "how_often_month": _("每月最多 {n} 次", "at most {n} a month"),
+    "how_far_back": _("看多早", "How far back"),
+    "how_far_back_value": _("只看 {month} 及以后的数据", "Only data from {month} on"),
+    "standing_used_up_today": _(
+        "今天的次数已用完，明天恢复。", "The looks of today are used; tomorrow there are more."
+    ),
+    "standing_used_up_this_month": _(
+        "本月的次数已用完，下月恢复。", "The looks of this month are used; next month there are more."
+    ),
+    "pause_heading": _("先停一停", "Stop for a while"),
+    "pause_text": _(
+        "暂停后立即停止提供，期限照样计算；随时可以恢复。",
+        "Nothing is shown while it is paused; the term runs on. You can resume at any time.",
+    ),
+    "pause": _("暂停授权", "Pause the consent"),
+    "resume_heading": _("恢复授权", "Resume"),
+    "resume_text": _(
+        "恢复后，对方又可以按原来的约定查看。", "They may look again, on the terms that you agreed to."
+    ),
+    "resume": _("恢复授权", "Resume the consent"),
+    "see_new_consent": _("看新的授权", "See the new consent"),
     "reject": _("不同意", "Do not agree"),
     "reject_open": _("我不同意", "I do not agree"),
     "if_no": _("不同意会怎样", "What happens if I say no"),
@@ -260,6 +333,7 @@ WORDS: Mapping[str, Phrase] = {
     ),
     "state_paused_text": _("暂停期间，对方看不到数据。", "While it is paused, they see nothing."),
     "state_revoked_text": _("您已撤回，对方不能再查看。", "You took it back; they can look no more."),
+    "state_given_up_text": _("对方放弃了授权，不能再查看。", "They gave it up and can look no more."),
     "state_expired_text": _("已过期限，对方不能再查看。", "Its time is over; they can look no more."),
     "state_used_up_text": _(
         "约定的次数已用完，对方不能再查看。", "All looks are used; they can look no more."
@@ -267,8 +341,8 @@ WORDS: Mapping[str, Phrase] = {
     "state_superseded_text": _("已有新的授权，这一份不再使用。", "A newer consent has taken its place."),
     "state_rejected_text": _("您没有同意，对方什么也没看到。", "You did not agree; they saw nothing."),
     "state_lapsed_text": _(
-        "没有在期限内答复，申请已失效，对方什么也没看到。",
-        "It was not answered in time and has lapsed; they saw nothing.",
+        "申请已失效：没有在期限内答复，或者对方撤回了。对方什么也没看到。",
+        "The request has lapsed: not answered in time, or taken back. They saw nothing.",
     ),
     # --- what happened to a consent ---
     "event_submit": _("{name}提出申请", "{name} asked"),
@@ -281,6 +355,9 @@ WORDS: Mapping[str, Phrase] = {
     "event_expire": _("到期，自动失效", "Time was over; it ended by itself"),
     "event_use_up": _("次数用完，自动失效", "All looks used; it ended by itself"),
     "event_supersede": _("由新的授权取代", "A newer consent took its place"),
+    "event_given_up": _("{name}主动放弃了授权", "{name} gave the consent up"),
+    "event_withdraw": _("{name}撤回了申请", "{name} took the request back"),
+    "event_remind": _("提醒：授权快到期了", "Reminder: the consent ends soon"),
     "event_reason": _("原因：{reason}", "Reason: {reason}"),
     # --- who looked ---
     "disclosures_title": _("谁看了我的数据", "Who looked at my data"),
@@ -312,6 +389,13 @@ WORDS: Mapping[str, Phrase] = {
     "looks_none_filtered": _("没有符合筛选条件的记录", "No call matches the filter"),
     "older_looks": _("更早的记录", "Older calls"),
     "download_csv": _("下载表格（CSV，最近 {n} 条）", "Download (CSV, the newest {n})"),
+    "early_looks_title": _("谁先查过有没有数据", "Who looked before asking"),
+    "early_looks_lead": _(
+        "机构申请授权之前，可以先看平台有没有贵企业的某项数据。它看不到内容，也看不到数量；每次查看都记在这里。",
+        "Before it asks for your consent, an institution may look whether the platform has some data of yours. It sees"
+        " neither content nor amounts; every such look is listed here.",
+    ),
+    "early_looks_none": _("还没有机构这样查看过", "No institution has looked"),
     "outcome_disclosed": _("已提供", "Handed over"),
     "outcome_nothing_found": _("未查到", "Nothing found"),
     "outcome_refused": _("已拒绝", "Refused"),
@@ -334,6 +418,60 @@ WORDS: Mapping[str, Phrase] = {
     "outcome": _("结果", "Outcome"),
     "explanation": _("说明", "Explanation"),
     "price_yuan": _("对方付费（元）", "They paid (yuan)"),
+    # --- agents ---
+    "agents_title": _("经办人和签署人数", "Agents and signatories"),
+    "agents_lead": _(
+        "法定代表人可以委派经办人，在限定的用途、数据和期限内代为答复申请；随时可以撤销。",
+        "The legal representative may appoint agents, who answer requests within the purposes, data and terms "
+        "named here. A mandate can be revoked at any time.",
+    ),
+    "mandates_heading": _("委派记录", "Mandates"),
+    "mandates_none": _("还没有委派过经办人。", "No agent has been appointed yet."),
+    "mandate_active": _("有效", "In force"),
+    "mandate_revoked": _("已撤销", "Revoked"),
+    "mandate_expired": _("已到期", "Expired"),
+    "mandate_purposes": _("用途", "Purposes"),
+    "mandate_datasets": _("数据", "Data"),
+    "mandate_terms": _("授权最长", "Consents of at most"),
+    "mandate_terms_value": _("{n} 天", "{n} days", "1 day"),
+    "mandate_period": _("委派期限", "From and until"),
+    "mandate_by": _("委派人", "Appointed by"),
+    "mandate_revoke": _("撤销委派", "Revoke the mandate"),
+    "mandate_revoke_text": _(
+        "撤销后，{name}不能再代表贵企业答复；已经同意的授权继续有效，可以另行撤回。",
+        "{name} can no longer answer for your company. Consents given before stay in force; take them back separately.",
+    ),
+    "mandate_revoke_confirm": _("确认撤销", "Revoke it now"),
+    "appoint_heading": _("委派经办人", "Appoint an agent"),
+    "appoint_nobody": _(
+        "请经办人先用自己的政务服务网账号、以经办人身份登录一次本平台，名字就会出现在这里供您选择。",
+        "Let the agent log in here once with their own account of the government service network, as an agent. "
+        "The name then appears here.",
+    ),
+    "appoint_who": _("谁", "Who"),
+    "appoint_seen": _("{name}（{day}登录过）", "{name} (logged in on {day})"),
+    "appoint_purposes": _("可以答复哪些用途的申请", "Requests for which purposes"),
+    "appoint_datasets": _("可以同意哪些数据", "Which data"),
+    "appoint_datasets_open": _("选择数据（共 {n} 类）", "Choose the data ({n} kinds)"),
+    "appoint_term": _("每份授权最长多少天", "Longest consent in days"),
+    "appoint_until": _("委派到哪天为止", "Last day of the mandate"),
+    "appoint_button": _("委派", "Appoint"),
+    "needed_heading": _("需要几个人同意", "How many must agree"),
+    "needed_lead": _(
+        "默认一人同意即可。您可以要求多名签署人都同意，授权才生效；任何一人不同意，申请即被拒绝。",
+        "One person is enough unless you ask for more. A consent then takes effect when all of them have agreed; "
+        "one who says no ends the request.",
+    ),
+    "needed_now": _("{what}：{n} 人", "{what}: {n} persons", "{what}: 1 person"),
+    "needed_all": _("所有用途", "Every purpose"),
+    "needed_sensitive": _("仅限敏感数据（4 级以上）", "only for sensitive data (level 4 and up)"),
+    "needed_purpose": _("用途", "Purpose"),
+    "needed_number": _("需要几个人", "Persons"),
+    "needed_button": _("保存", "Save"),
+    "only_representative": _(
+        "您以经办人身份登录。委派和签署人数由法定代表人管理。",
+        "You are logged in as an agent. Mandates and signatories are managed by the legal representative.",
+    ),
     # --- why the platform refused; the reasons are those of ledger/remember.py ---
     "refused_consent_unknown": _("它没有拿到贵企业的授权", "it holds no consent of yours"),
     "refused_consent_of_another_participant": _(
@@ -349,6 +487,8 @@ WORDS: Mapping[str, Phrase] = {
     "refused_consent_revoked": _("您已撤回授权", "you had taken the consent back"),
     "refused_consent_expired": _("授权已到期", "the consent had expired"),
     "refused_consent_used_up": _("约定的次数已用完", "all looks were used"),
+    "refused_consent_used_up_today": _("当天的次数已用完", "the looks of that day were used"),
+    "refused_consent_used_up_this_month": _("当月的次数已用完", "the looks of that month were used"),
     "refused_consent_superseded": _("授权已被新的取代", "the consent had been replaced"),
     "refused_consent_rejected": _("您没有同意这份申请", "you had not agreed to the request"),
     "refused_no_rule": _("共享规则不允许这样提供", "the sharing rules do not allow it"),
@@ -391,6 +531,12 @@ WORDS: Mapping[str, Phrase] = {
         "可能等待太久，或政务服务网暂时没有响应。请重新登录；如仍不成功，请稍后再试。",
         "It may have taken too long, or the government log-in does not answer. Please log in again, or try later.",
     ),
+    "problem_authorization_request_invalid": _("授权链接已失效", "This link is no longer good"),
+    "problem_authorization_request_invalid_advice": _(
+        "链接只在一分钟内有效，答复之后也不能再用。请回到银行的页面重新发起；您没有授权任何内容。",
+        "A link is good for a minute, and not after it was answered. Please begin again on the bank's page; "
+        "nothing was granted.",
+    ),
     "problem_redis_away": _("系统繁忙", "The system is busy"),
     "problem_redis_away_advice": _("请稍等一会儿再试。", "Please try again in a moment."),
     "problem_database_away": _("系统繁忙", "The system is busy"),
@@ -410,10 +556,11 @@ class Speech:
     """How a page speaks, in one language. In templates it is ``t``."""
 
     language: Language
+    words: Mapping[str, Phrase] = field(default_factory=lambda: WORDS)
 
     def __call__(self, phrase: str, **facts: object) -> str:
         """The phrase with its facts filled in. Raises `KeyError` for one that is not in the table."""
-        words = WORDS[phrase]
+        words = self.words[phrase]
         if self.language == "zh":
             return words.zh.format(**facts)
         return (words.en_one if words.en_one and facts.get("n") == 1 else words.en).format(**facts)
@@ -424,7 +571,7 @@ class Speech:
         return "zh-CN" if self.language == "zh" else "en"
 
     def knows(self, phrase: str) -> bool:
-        return phrase in WORDS
+        return phrase in self.words
 
     def pick(self, zh: str, en: str) -> str:
         """Of a title that its owner gives in both languages."""
@@ -432,7 +579,7 @@ class Speech:
 
     def refusal(self, reason: str) -> str:
         """Why the platform refused a bank, as the enterprise reads it."""
-        if f"refused_{reason}" in WORDS:
+        if f"refused_{reason}" in self.words:
             return self(f"refused_{reason}")
         problem = PROBLEMS.get(reason)
         return self.pick(problem.title, problem.title_en) if problem else reason
@@ -458,3 +605,17 @@ def clock_time(at: datetime) -> str:
 
 def yuan(fen: int) -> str:
     return f"{fen // 100}.{fen % 100:02d}"
+
+
+def percent(share: float) -> str:
+    """97.3%; never 100% or 0% by rounding alone."""
+    thousandths = share * 1000
+    whole = math.floor(thousandths) if share < 1 else 1000
+    if share > 0 and whole == 0:
+        return "<0.1%"
+    return f"{whole // 10}%" if whole % 10 == 0 else f"{whole // 10}.{whole % 10}%"
+
+
+def short(number: int) -> str:
+    """For the end of an axis, where seven digits have no room: 12,345 stays, 1,234,567 is 1.2M."""
+    return f"{number / 1_000_000:.1f}M" if number >= 1_000_000 else f"{number:,}"

@@ -7,7 +7,7 @@ mutual TLS need none and go on.
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -65,6 +65,10 @@ class Admission:
             self._admit_together, batches_max=1, batch_size_max=256
         )
 
+        self._spending: GroupOperation[Mapping[str, int], Sequence[bool]] = GroupOperation(
+            self._spend_together, batches_max=1, batch_size_max=256
+        )
+
     @property
     def redis_is_away(self) -> bool:
         return time.monotonic() < self._away_until
@@ -75,12 +79,23 @@ class Admission:
 
     async def spend_once(self, key: str, seconds: int) -> None:
         """Raise `ProofReplayed` if ``key`` was spent within ``seconds``, `Unavailable` when nobody can tell."""
+        if not all(await self.spend({key: seconds})):
+            raise ProofReplayed("proof_replayed")
+
+    async def spend(self, keys: Mapping[str, int]) -> Sequence[bool]:
+        """Whether each key was fresh, and is now spent for that many seconds. Raises `Unavailable`."""
+        return await self._spending.ask(keys)
+
+    async def _spend_together(self, asks: Sequence[Mapping[str, int]]) -> Sequence[Sequence[bool]]:
         try:
-            fresh = await self._redis.set(key, 1, nx=True, ex=seconds)
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for keys in asks:
+                    for key, seconds in keys.items():
+                        pipeline.set(key, 1, nx=True, ex=seconds)
+                fresh = iter(await pipeline.execute())
         except AWAY as error:
             raise Unavailable("redis_away") from error
-        if not fresh:
-            raise ProofReplayed("proof_replayed")
+        return [[bool(next(fresh)) for _ in keys] for keys in asks]
 
     async def _admit_together(self, knocks: Sequence[Knock]) -> Sequence[Exception | None]:
         if not self.redis_is_away:

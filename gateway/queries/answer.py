@@ -23,7 +23,7 @@ from gateway.queries.showing import Shown, show
 from gateway.queries.spine import Spine
 from ledger import Earlier, Entry
 
-REPEATABLE_STANDINGS = ("active", "used_up")
+REPEATABLE_STANDINGS = ("active", "used_up", "used_up_today", "used_up_this_month")
 """of a consent: the answer to a retry is given again, as its use was spent for this very question"""
 
 
@@ -60,6 +60,11 @@ async def answer(asked: Asked, hub: Spine) -> bytes:
     view = view_of(question, caller, catalogue)
     if view.contract.live is not None and await earlier_answer(question, caller, hub):
         return await answer_again(caller, question, hub)  # also while the owner is away
+    return await tell(asked, caller, question, view, hub)
+
+
+async def tell(asked: Asked, caller: Caller, question: Question, view: View, hub: Spine) -> bytes:
+    """Get it, cut it, remember it; then the body may leave."""
     material = await gather(question, view, caller, hub)
     decision_id, at = new_id(), hub.clock()
     shown = show(view, material, at, hub.deliveries.known_at(at))
@@ -69,6 +74,9 @@ async def answer(asked: Asked, hub: Spine) -> bytes:
     )
     if remembered.outcome == "already_answered":
         return await answer_again(caller, question, hub)
+    if remembered.data_from is not None and question.since is None:
+        # Older than what the consent allows, so nothing was recorded: once more without it.
+        return await tell(asked, caller, question._replace(since=remembered.data_from), view, hub)
     if remembered.reason is not None:
         raise Refused(remembered.reason, decision_id=str(decision_id))
     return body
@@ -177,6 +185,7 @@ def entry_of(
         salt=salt,
         answer_digest=hashlib.sha256(salt + body).digest(),
         request_id=asked.request_id,
+        oldest=shown.as_of_oldest,
     )
 
 

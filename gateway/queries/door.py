@@ -77,8 +77,13 @@ class QuestionDoor:
             status, body, answer_headers = problem_document(HubError("internal"), request_id)
         length = (b"content-length", str(len(body)).encode())
         name = (b"x-request-id", request_id.encode())
+        nonce = spine.doorkeeper.nonce_for(scope["headers"])
         await send(
-            {"type": "http.response.start", "status": status, "headers": [*answer_headers, length, name]}
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*answer_headers, length, name, *nonce],
+            }
         )
         await send({"type": "http.response.body", "body": body})
 

@@ -3,6 +3,7 @@
 Nothing here permits anything: the ledger judges the consent again when it records the answer.
 """
 
+from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
@@ -38,6 +39,8 @@ class Question(NamedTuple):
     idempotency_key: str
     digest: bytes
     """of what is asked, so that a reused idempotency key is noticed"""
+    since: date | None = None
+    """only records that speak for this day or later: as far back as the consent reaches, once that is known"""
 
 
 class Material(NamedTuple):
@@ -75,7 +78,9 @@ def checks_of(question: Question, view: View) -> Checks | None:
 
 
 async def read_shelf(question: Question, view: View, hub: Spine) -> list[Shelved]:
-    asks = [ShelfAsk(dataset, question.uscc, records_max) for dataset, records_max in view.inputs]
+    asks = [
+        ShelfAsk(dataset, question.uscc, records_max, question.since) for dataset, records_max in view.inputs
+    ]
     return [await hub.shelf.ask(asks[0])] if len(asks) == 1 else await hub.shelf.ask_all(asks)
 
 

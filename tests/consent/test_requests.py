@@ -26,11 +26,11 @@ from core.clock import now
 from core.errors import Conflict, NotFound, Refused
 from gateway.hub import Hub
 from gateway.worker import CHORES, do_chore
-from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE, Consents, signatory_of
+from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE, WORDING, Consents, signatory_of
 from tests.support.bank import Bank
 
 pytestmark = pytest.mark.usefixtures("bank")
-SIGNING = {"purpose_title": "授信审批", "dataset_titles": ["企业登记基本信息", "纳税信息"]}
+SIGNING = {"wording": WORDING, "levels": ()}
 
 
 async def events(hub: Hub) -> list[tuple[str, str, str, str]]:
@@ -57,7 +57,14 @@ async def test_only_who_may_sign_for_the_enterprise_says_yes(hub: Hub, consents:
     clerk = replace(signatory_of(ENTERPRISE), role="accountant")
     with pytest.raises(Refused, match="accountant"):
         async with hub.database.transaction() as tx:
-            await approve(tx, clerk, asked.consent_id, key=hub.keys["artefacts"], at=now(), **SIGNING)
+            await approve(
+                tx,
+                clerk,
+                asked.consent_id,
+                key=hub.keys["artefacts"],
+                at=now(),
+                **SIGNING,  # type: ignore[arg-type]
+            )
     assert [verb for verb, *_ in await events(hub)] == ["submit"]
 
 

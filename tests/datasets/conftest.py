@@ -10,7 +10,7 @@ from hypothesis import settings
 
 import datasets.batches
 from core.database import SERVER_SETTINGS
-from datasets import Catalogue, Contract, load_catalogue
+from datasets import Catalogue, Contract, load_catalogue, record_layout
 from tests.datasets.taking import Intake
 
 # A shared machine pauses now and then; that is no finding about the code.
@@ -40,10 +40,16 @@ def registry() -> Path:
 
 @pytest.fixture
 async def connection(database_urls: Urls, catalogue: Catalogue) -> AsyncIterator[asyncpg.Connection]:
-    """To a database of its own with a partition per data set, in the role of the running program."""
+    """To a database of its own, in the role of the running program.
+
+    Some data sets have partitions, the others lie in the default one: making all of them takes seconds.
+    """
     owner = await asyncpg.connect(database_urls.owner)
-    for dataset in catalogue.contracts:
+    layout = record_layout(catalogue.contracts)
+    for dataset in ("registration", "tax", "real_estate_seizures"):
+        together = layout[dataset]
         await owner.execute("SELECT ensure_record_partition($1)", dataset)
+        await owner.execute("SELECT keep_records_together($1, $2)", dataset, together)
     await owner.close()
     connected = await asyncpg.connect(database_urls.app, server_settings=SERVER_SETTINGS)
     yield connected

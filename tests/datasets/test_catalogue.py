@@ -164,7 +164,7 @@ def test_what_a_view_shows_fits_the_schema_that_is_published_for_it(catalogue: C
         schema = answer_schema(view)
         for record in view.apply([example, bare]):
             assert_fits(record, schema["items"])
-        assert schema["maxItems"] == view.records_max
+        assert schema["maxItems"] == view.contract.records_max
 
 
 def assert_fits(value: Any, schema: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from datasets import REASONS, CleanRow, Contract, DeliveryRefused, Fault, RowCleaner, load_catalogue
 from datasets.amounts import UncleanError
 from datasets.catalogue import CONTRACTS
-from datasets.cleaning import NULL_WORDS, clean_text
-from datasets.contract import contract_from
+from datasets.cleaning import NULL_WORDS, clean_other_key, clean_text, key_value, parse_date
+from datasets.contract import KeyKind, contract_from
 
 USCC = "91350100M000100Y43"
 DAY = date(2026, 11, 22)
 CONTRACTS_BY_ID = load_catalogue().contracts
+_KEY_KINDS: tuple[KeyKind, ...] = get_args(KeyKind)
 REGISTRATION, TAX = CONTRACTS_BY_ID["registration"], CONTRACTS_BY_ID["tax"]
 
 
@@ -430,6 +431,163 @@ def test_cleaning_text_twice_is_cleaning_it_once(text: str) -> None:
     with suppress(UncleanError):
         once = clean_text(text)
         assert clean_text(once) == once
+
+
+# --- who is meant, where there is no code ---
+
+
+@pytest.fixture(scope="module")
+def fund() -> Contract:
+    """As a housing fund delivers: by old codes and names."""
+    base: dict[str, Any] = {name: getattr(REGISTRATION, name) for name in REGISTRATION.__struct_fields__}
+    common = {"title": "t", "title_en": "t", "level": 1, "views": ["raw"]}
+    base |= {
+        "id": "fund",
+        "other_keys": {
+            "organisation_code": ("org_id",),
+            "taxpayer_number": ("swdjh",),
+            "registration_number": ("reg_no",),
+            "name": ("unit_name",),
+        },
+        "fields": {
+            "unit": common | {"type": "text", "example": "某", "sources": ["unit_name"]},
+            "staff": common | {"type": "integer", "example": 5, "unit": "人"},
+        },
+    }
+    return contract_from(base, file="fund.toml")
+
+
+@pytest.mark.parametrize(
+    ("cells", "known_by"),
+    [
+        ({"unit_name": " 苏州（示例） 公司"}, (("name", "苏州(示例)公司"),)),
+        ({"org_id": "55138508-2"}, (("organisation_code", "551385082"),)),
+        ({"org_id": "５５１３８５０８２", "unit_name": "N/A"}, (("organisation_code", "551385082"),)),
+        ({"swdjh": "320583551385082"}, (("taxpayer_number", "320583551385082"),)),
+        ({"reg_no": "320300400002113"}, (("registration_number", "320300400002113"),)),
+        ({"reg_no": "企合苏总字第000123号"}, (("registration_number", "企合苏总字第000123号"),)),
+        (
+            {"unit_name": "某公司", "org_id": "551385082", "uscc": "暂无"},
+            (("organisation_code", "551385082"), ("name", "某公司")),
+        ),
+    ],
+)
+def test_a_row_without_a_code_says_by_what_else_its_enterprise_is_known(
+    fund: Contract, cells: dict[str, str], known_by: object
+) -> None:
+    row = clean(fund, **cells)
+    assert isinstance(row, CleanRow)
+    assert (row.uscc, row.known_by) == (None, known_by)
+
+
+@pytest.mark.parametrize("column", ["org_id", "swdjh", "reg_no"])
+def test_a_code_in_place_of_an_old_number_is_the_code(fund: Contract, column: str) -> None:
+    row = clean(fund, **{column: USCC.lower(), "unit_name": "某公司"})
+    assert isinstance(row, CleanRow)
+    assert (row.uscc, row.known_by) == (USCC, ())
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ({"unit_name": ""}, "empty_row"),
+        ({"unit_name": "", "staff": "5"}, "key_missing"),
+        ({"uscc": "N/A", "unit_name": "/"}, "key_missing"),
+        ({"unit_name": "张*公司"}, "masked_key"),
+        ({"org_id": "551385083"}, "other_key_unreadable"),
+        ({"swdjh": "12345"}, "other_key_unreadable"),
+        ({"reg_no": "3.203E+14"}, "scientific_notation"),
+        ({"org_id": USCC, "swdjh": "91110108551385082Q"}, "key_conflict"),
+        ({"uscc": "320300400002113", "unit_name": "某公司"}, "old_registration_number"),
+        ({"uscc": "913302******531452", "unit_name": "某公司"}, "masked_uscc"),
+        ({"uscc": USCC[:-1] + "9", "unit_name": "某公司"}, "uscc_check_digit"),
+    ],
+)
+def test_a_wrong_key_is_never_replaced_by_another(fund: Contract, cells: dict[str, str], reason: str) -> None:
+    assert reasons(clean(fund, **cells))[0][0] == reason
+
+
+def test_a_file_without_any_key_is_refused_and_told_all_that_would_do(fund: Contract) -> None:
+    with pytest.raises(DeliveryRefused) as refusal:
+        clean(fund, staff="5")
+    assert refusal.value.reason == "missing_key_column"
+    assert "org_id" in str(refusal.value)
+
+
+@given(st.text(max_size=40))
+def test_whatever_stands_in_place_of_a_key_is_a_key_or_a_named_fault(text: str) -> None:
+    for kind in _KEY_KINDS:
+        try:
+            value = clean_other_key(kind, text)
+        except UncleanError as problem:
+            assert problem.reason in REASONS  # noqa: PT017 - either outcome is right
+        else:
+            assert value is None or key_value(kind, value) == value
+
+
+def test_the_cleaner_says_which_fields_the_file_has() -> None:
+    cleaner = RowCleaner(REGISTRATION, ["uscc", "注册资金", "企业名称", "注册日期", "x"], DAY)
+    assert cleaner.present_fields == ("name", "registration_date", "capital_fen", "capital_currency")
+
+
+# --- what spreadsheets leave behind ---
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "stored"),
+    [
+        ("name", '="某公司"', "某公司"),
+        ("name", '="说""好"""', '说"好"'),
+        ("registration_date", '="2018-01-06"', "2018-01-06"),
+        ("capital_fen", '="200(万)"', 200_000_000),
+        ("name", "某=公司", "某=公司"),
+    ],
+)
+def test_a_cell_written_as_text_for_a_spreadsheet_is_that_text(
+    field: str, written: str, stored: object
+) -> None:
+    column = {"name": "企业名称", "registration_date": "注册日期", "capital_fen": "注册资金"}[field]
+    assert value(field, **{column: written}) == stored
+
+
+def test_a_code_written_as_text_for_a_spreadsheet_is_that_code() -> None:
+    row = registered(统一社会信用代码=f'="{USCC}"')
+    assert isinstance(row, CleanRow)
+    assert row.uscc == USCC
+
+
+@pytest.mark.parametrize("written", ["=1+1", "\u200b=1+1", '="a"&"b"', '="=1"', "=HYPERLINK(1)"])
+def test_a_formula_is_not_taken_for_a_text(written: str) -> None:
+    assert reasons(registered(企业名称=written)) == [("formula_text", "name")]
+
+
+def test_a_number_that_lost_its_digits_is_not_taken_for_a_text() -> None:
+    assert reasons(registered(住所="1.10105E+17")) == [("scientific_notation", "address")]
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("2018-01-05T16:00:00.000Z", "2018-01-06"),
+        ("2018-01-06T00:00:00+08:00", "2018-01-06"),
+        ("2018-01-06T07:59+0800", "2018-01-06"),
+        ("20180106123000", "2018-01-06"),
+    ],
+)
+def test_an_instant_lies_on_a_day_of_china(written: str, stored: str) -> None:
+    assert value("registration_date", 注册日期=written) == stored
+
+
+@pytest.mark.parametrize("written", ["长期", "0000-00-00", "00000000", "1900-01-00", "9999-9-9"])
+def test_no_end_is_no_date(written: str) -> None:
+    assert parse_date(written) is None
+
+
+def test_a_number_may_carry_the_fields_own_unit(fund: Contract) -> None:
+    row = clean(fund, uscc=USCC, staff="12人")
+    assert isinstance(row, CleanRow)
+    assert row.body["staff"] == 12
+    assert reasons(clean(fund, uscc=USCC, staff="12户")) == [("number_unreadable", "staff")]
 
 
 def test_the_contracts_folder_holds_what_the_tests_use() -> None:

@@ -100,6 +100,23 @@ CONTRADICTIONS: list[tuple[str, Change, str | None, str]] = [
         "unknown unit",
     ),
     (
+        "quantity in another unit than its own or ten thousands of it",
+        lambda c: c["fields"].update(
+            power_kwh={
+                "title": "用电量",
+                "title_en": "Electricity",
+                "type": "decimal",
+                "unit": "千瓦时",
+                "level": 3,
+                "views": ["raw"],
+                "example": "1",
+                "sources": [{"name": "p", "unit": "万千瓦时"}, {"name": "q", "unit": "亿千瓦时"}],
+            }
+        ),
+        "power_kwh",
+        "unknown unit",
+    ),
+    (
         "source used twice",
         lambda c: c["fields"]["sales_fen"]["sources"].append({"name": "zzsynse", "unit": "元"}),
         "sales_fen",

@@ -30,7 +30,7 @@ from datasets import (
 from datasets.amounts import FEN_MAX
 from datasets.catalogue import CONTRACTS, RULES
 from datasets.cleaning import DeliveryRefused, RowCleaner
-from datasets.contract import UNIT_IN_TEXT, UNITS, Source
+from datasets.contract import TEN_THOUSAND, UNIT_IN_TEXT, UNITS, Source
 from tests.datasets.conftest import Urls
 from tests.datasets.golden import USCC, cleaned
 
@@ -144,9 +144,11 @@ def layouts(contract: Contract) -> Iterator[dict[str, str]]:
 
 
 def as_delivered(field: Field, source: Source) -> str:
-    """The example as this column would have it: an amount in the unit of the column."""
+    """The example as this column would have it: an amount or a quantity in the unit of the column."""
     if isinstance(field.example, bool):
         return "是" if field.example else "否"
+    if field.type == "decimal" and source.unit.startswith(TEN_THOUSAND):
+        return f"{Decimal(field.example) / 10_000:f}"
     if field.type != "money":
         return str(field.example)
     if source.unit == UNIT_IN_TEXT:

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import pickle
 import tracemalloc
 from datetime import date
 from pathlib import Path
@@ -166,7 +167,10 @@ def test_a_broken_character_in_gb18030_too(tmp_path: Path) -> None:
     [
         (b"", "empty_file", "空"),
         (b"\n\n  \n", "empty_file", "表头"),
-        (b"PK\x03\x04....", "not_text", "XLSX"),
+        (b"PK\x03\x04....", "broken_spreadsheet", "XLSX"),
+        (b"Rar!\x1a\x07", "not_text", "RAR"),
+        (gzip.compress(gzip.compress(ROW.encode())), "not_text", "两次"),
+        (b'[{"uscc": 1}]', "not_text", "JSON"),
         (b"\xd0\xcf\x11\xe0....", "not_text", "XLS"),
         ((HEADER + ROW).encode("utf-16"), "not_text", "UTF-16"),
         (b"%PDF-1.7", "not_text", "PDF"),
@@ -176,6 +180,7 @@ def test_a_broken_character_in_gb18030_too(tmp_path: Path) -> None:
         ("名称,日期\n".encode(), "missing_key_column", "统一社会信用代码"),
         ("名称,日期\n".encode("gb18030"), "undecodable", "统一社会信用代码"),
         ((HEADER.strip() + ",企业名称\n").encode(), "duplicate_header", "重复"),
+        (("a," * 3_000 + "b\n").encode(), "too_many_columns", "2000"),
     ],
 )
 def test_a_file_that_cannot_be_taken_is_refused_in_plain_words(
@@ -191,6 +196,21 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DeliveryRefused) as refusal:
         inspect(tmp_path / "nowhere.csv")
     assert refusal.value.reason == "file_unreadable"
+
+
+def test_a_delivery_can_be_read_in_another_process_and_from_any_line_on(tmp_path: Path) -> None:
+    found = delivered(tmp_path, (HEADER + ROW + '"two\nlines",b,c\n' + ROW).encode())
+    there: Delivery = pickle.loads(pickle.dumps(found))
+    assert list(there.rows()) == list(found.rows())
+    assert [row.line_number for row in there.rows(after_line=2)] == [3, 5]
+    assert there.cleaner.clean(next(there.rows()).cells) == found.cleaner.clean(next(found.rows()).cells)
+
+
+def test_a_row_may_reach_over_the_blocks_in_which_the_file_is_read(tmp_path: Path) -> None:
+    lines = "x" * 1_000 + "\n"
+    rows = read(tmp_path, ROW * 3 + f'"{lines * 600}",b,c\n' + ROW * 3)
+    assert [len(row.cells[0]) for row in rows] == [3, 3, 3, 600 * 1_001, 3, 3, 3]
+    assert [row.line_number for row in rows] == [2, 3, 4, 5, 606, 607, 608]
 
 
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r\n"), max_size=12)

@@ -79,13 +79,13 @@ async def test_a_key_leaves_with_the_registration_that_had_it(
 
 async def test_rows_without_a_code_are_taken_or_quarantined(registered: Intake) -> None:
     contract = msgspec.structs.replace(
-        registered.contract, other_keys={"name": ("企业名称",), "organisation_code": ("组织机构代码",)}
+        registered.contract, other_keys={"name": ("企业名称",), "registration_number": ("注册号",)}
     )
     rows = [
-        f"无锡乙有限公司,,202610,1\n,{organisation_code(1)},202610,2\n",
+        f"无锡乙有限公司,,202610,1\n,{NUMBERS[1]},202610,2\n",
         "没有这家公司,,202610,3\n南京丙贸易公司,,202610,4\n无锡乙有限公司,,202610,9\n",
     ]
-    report = await registered.file("企业名称,组织机构代码,RKYF,ZZSYNSE\n" + "".join(rows), contract)
+    report = await registered.file("企业名称,注册号,RKYF,ZZSYNSE\n" + "".join(rows), contract)
     assert account(report) == (5, 2, 0, 0, 3)
     quarantined = await registered.quarantined()
     assert [reason for _, reason in quarantined] == [

@@ -1,5 +1,8 @@
 """An owner's answer: cleaned as any delivery, stored whole or not at all, its account exact, marks kept."""
 
+import asyncio
+import json
+import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -8,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.database import SERVER_SETTINGS
 from core.errors import Unavailable
 from core.identifiers import parse_uscc
 from datasets import (
@@ -28,6 +32,8 @@ from datasets import (
     release_ask,
     reread_records,
 )
+from datasets.marks import Mark, mark_records
+from tests.conftest import DatabaseUrls
 
 USCC = parse_uscc("91350100M000100Y43")
 OTHER = parse_uscc("91110108551385082Q")
@@ -288,21 +294,67 @@ async def test_a_withheld_record_stays_withheld_when_it_comes_back(
     assert not shelved.found
 
 
-async def put_mark(connection: asyncpg.Connection, document: str, mark: str) -> None:
-    """As `datasets.marks` does: a new version with the same body."""
-    async with connection.transaction():
-        marked = await connection.fetchrow(
-            "UPDATE records SET superseded_at = now() WHERE superseded_at IS NULL"
-            " AND body::json->>'document_number' = $1 RETURNING *",
-            document,
-        )
-        assert marked is not None
-        await connection.execute(
-            "INSERT INTO records (dataset, uscc, part, body, digest, as_of, intake_id, mark)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            *(marked[name] for name in ("dataset", "uscc", "part", "body", "digest", "as_of", "intake_id")),
-            mark,
-        )
+async def part_of(connection: asyncpg.Connection, document: str) -> str:
+    part = await connection.fetchval(
+        "SELECT part FROM records WHERE superseded_at IS NULL AND body::json->>'document_number' = $1",
+        document,
+    )
+    assert isinstance(part, str)
+    return part
+
+
+async def put_mark(connection: asyncpg.Connection, document: str, mark: Mark) -> None:
+    part = await part_of(connection, document)
+    marked = await mark_records(
+        connection, DATASET, USCC, mark, part=part, actor="clerk", reason="objection 1"
+    )
+    assert marked == 1
+
+
+async def test_a_mark_that_is_set_while_an_answer_is_stored_is_not_lost(
+    connection: asyncpg.Connection, contract: Contract, database_urls: DatabaseUrls
+) -> None:
+    await kept(connection, contract, [row()])
+    marker = await asyncpg.connect(database_urls.app, server_settings=SERVER_SETTINGS)
+    try:
+        marking = marker.transaction()
+        await marking.start()
+        await put_mark(marker, "（2026）苏0583执1号", "disputed")
+        storing = asyncio.create_task(kept(connection, contract, [row(zl="新")], later(minutes=6)))
+        await asyncio.sleep(0.2)
+        assert not storing.done()
+        await marking.commit()
+        await storing
+    finally:
+        await marker.close()
+    assert [one[2] for one in await current(connection)] == ["disputed"]
+    assert await accounts(connection) == [(1, 1, 0, 0, 0), (1, 0, 0, 1, 0)]
+
+
+async def test_after_any_history_the_shelf_is_the_last_good_answer_and_every_earlier_one_can_be_read_again(
+    connection: asyncpg.Connection, contract: Contract
+) -> None:
+    dice = random.Random(7)
+    given: list[tuple[list[int], str]] = []
+    received = 0
+    for step in range(40):
+        numbers = dice.sample(range(6), dice.randrange(5))
+        rows = [row(number, zl=dice.choice(["甲路1号", "乙路2号"])) for number in numbers]
+        dirty = [row(9, cfqssj="去年", cfwh=f"{step}号")] if dice.random() < 0.2 else []
+        answer = await kept(connection, contract, rows + dirty, later(minutes=500 * step))
+        received += answer.received
+        [shelved] = await read_records(connection, [ShelfAsk(DATASET, USCC, 100)])
+        if answer.usable:
+            assert sorted(one["document_number"] for one in json.loads(shelved.bodies)) == sorted(
+                one["cfwh"] for one in rows
+            )
+            assert {one.as_of for one in answer.records} in (set(), {shelved.as_of})
+        if shelved.found:
+            given.append((shelved.record_ids, shelved.bodies))
+    for record_ids, bodies in given:
+        [[again]] = await reread_records(connection, [ShelfReask((DATASET,), record_ids)])
+        assert again.bodies == bodies
+    assert sum(one[0] for one in await accounts(connection)) == received
 
 
 # --- the right to ask

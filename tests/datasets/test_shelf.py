@@ -1,6 +1,7 @@
 """The shelf: one statement for many questions, newest first, from the exact versions when asked again."""
 
 import json
+import secrets
 from collections.abc import AsyncIterator
 from datetime import date
 from pathlib import Path
@@ -16,6 +17,7 @@ from datasets import (
     Shelved,
     ingest,
     read_records,
+    record_layout,
     reread_records,
 )
 from datasets.shelf import READ_RECORDS
@@ -117,8 +119,8 @@ async def test_the_statement_walks_one_index_of_one_partition_per_question(
     stocked: asyncpg.Connection,
 ) -> None:
     """With the generic plan of a server that has never been analysed: no scan, no sort of records."""
-    arguments = ", ".join(("ARRAY['tax']", f"ARRAY['{uscc(1)}']", "ARRAY[24]"))
-    await stocked.execute(f"PREPARE shelf (text[], text[], int[]) AS {READ_RECORDS}")
+    arguments = ", ".join(("ARRAY['tax']", f"ARRAY['{uscc(1)}']", "ARRAY[24]", "ARRAY[NULL::date]"))
+    await stocked.execute(f"PREPARE shelf (text[], text[], int[], date[]) AS {READ_RECORDS}")
     lines = await stocked.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE shelf ({arguments})")
     plan = "\n".join(line[0] for line in lines)
     assert "Seq Scan" not in plan
@@ -126,7 +128,52 @@ async def test_the_statement_walks_one_index_of_one_partition_per_question(
     touched = [line for line in plan.split("\n") if "on records" in line and "never executed" not in line]
     assert len(touched) == 1
     assert "records_of_tax" in touched[0]
-    assert "Index Scan Backward" in touched[0]
+    assert "Scan Backward using" in touched[0]
+
+
+async def test_after_a_vacuum_the_months_of_an_enterprise_are_read_from_the_index_alone(
+    stocked: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    """Where they lie beside each other, however many deliveries they came in."""
+    await owner.execute("VACUUM ANALYZE records_of_tax")
+    arguments = ", ".join(("ARRAY['tax']", f"ARRAY['{uscc(1)}']", "ARRAY[24]", "ARRAY[NULL::date]"))
+    # As on the connections of the path.
+    await stocked.execute("SET enable_seqscan = off")
+    await stocked.execute(f"PREPARE shelf (text[], text[], int[], date[]) AS {READ_RECORDS}")
+    lines = await stocked.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE shelf ({arguments})")
+    plan = "\n".join(line[0] for line in lines)
+    assert "Index Only Scan Backward using together_tax on records_of_tax" in plan
+    assert "Heap Fetches: 0" in plan
+
+
+def test_records_lie_together_where_the_largest_fits_into_an_index_entry(catalogue: Catalogue) -> None:
+    layout = record_layout(catalogue.contracts)
+    assert layout["tax"]
+    assert not layout["registration"], "one record has nothing to lie beside"
+    assert not layout["penalties"], "its documents may be long"
+
+
+async def test_the_largest_record_that_is_to_lie_together_can_be_stored(
+    connection: asyncpg.Connection, catalogue: Catalogue
+) -> None:
+    """Incompressible, and as large as PostgreSQL lets an index entry be after the program's own limit."""
+    for dataset, together in record_layout(catalogue.contracts).items():
+        if together:
+            await connection.execute(
+                "INSERT INTO records (dataset, uscc, part, body, digest, as_of, intake_id)"
+                " VALUES ($1, $2, '2026-10', $3, '', now(), 1)",
+                dataset,
+                uscc(1),
+                secrets.token_urlsafe(1_800)[:2_390],
+            )
+
+
+async def test_a_data_set_whose_records_became_large_no_longer_lies_together(
+    connection: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    for together in (False, False, True, True):
+        await owner.execute("SELECT keep_records_together('tax', $1)", together)
+        assert (await owner.fetchval("SELECT to_regclass('together_tax')") is not None) == together
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The whole synthetic province through the real intake: ten owners' layouts, and not a row unaccounted for."""
+"""The whole synthetic province through the real intake: eleven layouts of its owners, and not a row unaccounted for."""
 
 import json
 from datetime import date

@@ -3,6 +3,7 @@
 import json
 import random
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -16,9 +17,11 @@ from datasets import (
     Catalogue,
     Statement,
     View,
+    answer_schema,
     answers_anything,
     check_statements,
     compile_view,
+    load_catalogue,
     probes_of,
     verify,
 )
@@ -37,6 +40,7 @@ from datasets.verification import (
     Verdict,
     apart,
     bounds_of,
+    offer_of,
 )
 
 RULE_SET = load_rule_set(RULES / "2026-11.toml")
@@ -54,7 +58,9 @@ def a_contract(**changes: Any) -> Contract:
         "refresh_days": 31, "retention_months": 60, "price_fen": 10, "as_of": "part",
         "bands": {"amounts": {"unit": "元", "edges": [900, 1500, 2000, 3000, 3100, 5000, 7000, 10000]}},
         "fields": {
-            "period": field(title="月份", type="month", required=True, example="2026-10"),
+            "period": field(
+                title="月份", type="month", views=["raw", "verify"], required=True, example="2026-10"
+            ),
             "sales_fen": field(title="销售收入", type="money", unit="元", level=4, example=52680000),
             "vat_fen": field(
                 title="增值税", type="money", unit="元", views=["verify", "banded"], band="amounts", example=100
@@ -76,8 +82,15 @@ def a_contract(**changes: Any) -> Contract:
 
 def documents() -> Contract:
     fields = {
-        "number": field(title="许可证编号", type="text", required=True, max_length=60, example="苏A-001"),
-        "year": field(title="年度", type="year", required=True, example=2025),
+        "number": field(
+            title="许可证编号",
+            type="text",
+            views=["raw", "verify"],
+            required=True,
+            max_length=60,
+            example="苏A-001",
+        ),
+        "year": field(title="年度", type="year", views=["raw", "verify"], required=True, example=2025),
     }
     return a_contract(part=["number", "year"], as_of="delivery", period="event", bands={}, fields=fields)
 
@@ -348,19 +361,16 @@ def neighbours(draw: st.DrawFn, one: Field) -> tuple[Figure, Figure]:
 
 
 @st.composite
-def probing(draw: st.DrawFn, one: Field) -> Statement:
-    """Any statement that an attacker can think of, near where it matters or far away."""
+def probing(draw: st.DrawFn, one: Field, low: Figure, high: Figure) -> Statement:
+    """Any statement that an attacker can think of: most of them aim between ``low`` and ``high``."""
     kind: Kind = draw(st.sampled_from(["exact", "tolerance", "at_least"]))
-    value: int | str
-    if kind == "at_least":
-        value = stored_form(one, draw(st.sampled_from(bounds_of(CONTRACT, one))))
-    elif one.type == "decimal":
-        value = f"{draw(st.decimals(-(10**6), 10**6, places=4)):f}"
-    else:
-        near = draw(st.sampled_from(bounds_of(CONTRACT, one)))
-        value = draw(st.integers(-FEN_MAX, FEN_MAX) | st.integers(int(near) - 10**6, int(near) + 10**6))
-    percent = draw(st.integers(*TOLERANCE_PERCENT)) if kind == "tolerance" else None
-    return Statement(one.name, kind, value, tolerance_percent=percent)
+    percent = draw(st.integers(*TOLERANCE_PERCENT)) if kind == "tolerance" else 0
+    aim = Fraction(low) + (Fraction(high) - Fraction(low)) * draw(st.fractions(0, 1, max_denominator=100))
+    off = draw(st.sampled_from([percent, -percent]))
+    aimed = [aim * 100 / (100 + off), Fraction(draw(st.sampled_from(bounds_of(CONTRACT, one)))), Fraction(0)]
+    value = draw(st.sampled_from(aimed))
+    stated = f"{float(value):.6f}" if one.type == "decimal" else max(-FEN_MAX, min(round(value), FEN_MAX))
+    return Statement(one.name, kind, stated, tolerance_percent=percent or None)
 
 
 @figure_fields
@@ -370,11 +380,12 @@ def test_two_figures_between_the_same_bounds_are_answered_alike(name: str, data:
     whatever order, by however many banks, over however many months."""
     one = CONTRACT.field_by_name[name]
     first, second = data.draw(neighbours(one))
-    statement = data.draw(probing(one))
+    statement = data.draw(probing(one, min(first, second), max(first, second)))
     try:
         checks = understood(statement)
     except InvalidInput:
         return
+    assume(first != second)
     assume(statement.kind != "exact" or statement.value not in (first, second))
     told = [verify(checks, json.dumps([record(**{name: stored_form(one, it)})])) for it in (first, second)]
     assert told[0] == told[1]
@@ -482,3 +493,51 @@ def test_what_is_named_to_the_last_digit_is_a_guess_and_every_value_of_a_list_co
     ]
     [number] = probes_of(understood(Statement("number", "belongs", "1"), contract=DOCUMENTS), "[]")
     assert (number.part, number.cost, number.own_max, number.all_max) == ("", 1, 10, 40)
+
+
+def test_the_catalogue_says_how_a_field_may_be_verified() -> None:
+    offers = {
+        name: offer_of(CONTRACT, CONTRACT.field_by_name[name]) for name in ("sales_fen", "employees", "name")
+    }
+    assert offers == {
+        "sales_fen": {"kinds": ["at_least", "exact", "tolerance"], "own": 6, "everyone": 24},
+        "employees": {"kinds": ["at_least", "tolerance"], "own": 6, "everyone": 24},
+        "name": {"kinds": ["exact", "member"], "own": 20, "everyone": 80},
+    }
+    assert offer_of(DOCUMENTS, DOCUMENTS.field_by_name["number"])["kinds"] == ["belongs", "exact", "member"]
+
+
+def test_the_published_schema_has_every_member_of_a_verdict() -> None:
+    verdict = answer_schema(view_of(CONTRACT))["items"]
+    assert verdict["required"] == list(verdict["properties"])
+    assert set(verdict["required"]) == set(Verdict.__struct_fields__)
+    assert set(verdict["properties"]["field"]["enum"]) == CONTRACT.field_by_name.keys() - {"hidden"}
+
+
+def test_a_verdict_never_tells_what_tells_its_record_apart_where_that_is_withheld() -> None:
+    """A person's name, an account number: neither told, nor confirmed by stating it as the part."""
+    catalogue = load_catalogue()
+    closed = [
+        contract
+        for contract in catalogue.contracts.values()
+        if "verify" in contract.modes
+        and any("raw" not in contract.field_by_name[name].views for name in contract.part)
+    ]
+    assert closed
+    for contract in closed:
+        view = catalogue.view_for("bank", "credit_review", contract.id, "verify")
+        record = {field.name: field.example for field in contract.fields}
+        field = next(
+            one
+            for one in contract.fields
+            if view.fields.get(one.name) and one.type in ("text", "code", "date")
+        )
+        stated = Statement(field.name, "exact", value=field.example)
+        [verdict] = verify(check_statements(contract, view, [stated]), json.dumps([record]))
+        assert (verdict.result, verdict.part) == ("match", None)
+        guessed = Statement(
+            field.name, "exact", value=field.example, part=tuple(str(record[name]) for name in contract.part)
+        )
+        with pytest.raises(InvalidInput) as refused:
+            check_statements(contract, view, [guessed])
+        assert "statements[0].part" in refused.value.facts["errors"]

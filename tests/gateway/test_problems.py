@@ -14,7 +14,12 @@ RAISED = re.compile(
     r"(?:InvalidInput|NotAuthenticated|ProofReplayed|Refused|NotFound|Conflict|TooManyRequests|Unavailable|NoRule|HubError)"
     r'\(\s*"([a-z_]+)"'
 )
-COMMAND_LINE_ONLY = {"not_migrated", "participant_class", "participant_id", "private_server"}
+COMMAND_LINE_ONLY = {
+    "not_migrated", "participant_class", "participant_id", "private_server", "owner_key",
+    "operator_id", "operator_role", "operator_name", "operator_exists", "operator_unknown", "operator_closed",
+    "webhook_url", "webhook_closed", "webhook_unknown", "webhook_not_heard", "participant_unknown", "notice_unknown",
+    "master_secret",
+}  # fmt: skip
 """reasons that only ``python -m gateway`` prints"""
 
 

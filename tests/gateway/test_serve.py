@@ -115,7 +115,7 @@ def test_a_certificate_bound_token_works_only_over_its_own_mutual_tls(
         context.load_cert_chain(certificates / "bank.pem", certificates / "bank.key")
         keys = load_keys(Path(environment["HUB_VAR_DIR"]) / "keys")
         certificate = ssl.PEM_cert_to_DER_cert((certificates / "bank.pem").read_text())
-        token = AccessTokens(keys["tokens"], environment["HUB_PUBLIC_URL"]).issue(
+        token = AccessTokens(keys, environment["HUB_PUBLIC_URL"]).issue(
             client_id="b",
             participant_id="b",
             participant_class="bank",

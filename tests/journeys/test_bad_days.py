@@ -30,6 +30,7 @@ from tests.conftest import (
     signatory_of,
     stock,
 )
+from tests.support.authorization import Redirect
 from tests.support.bank import Bank
 from tests.support.truth import Truth
 
@@ -83,6 +84,7 @@ async def test_of_a_thousand_calls_none_is_disclosed_after_the_revocation_return
     hub.admission._interval = 0.0001  # this test is not about rates
     hub.admission._burst_seconds = 1.0
     gate = asyncio.Semaphore(100)
+    await bank.token()
 
     async def ask() -> int:
         async with gate:
@@ -169,7 +171,7 @@ def own_servers(tmp_path: Path) -> Iterator[PrivateServers]:
 
 @pytest.fixture
 async def own_settings(own_servers: PrivateServers, tmp_path: Path, free_port: int) -> Settings:
-    await upgrade(own_servers.owner_url, ["registration", "tax"])
+    await upgrade(own_servers.owner_url, {"registration": False, "tax": True})
     return Settings(
         database_url=own_servers.app_url,
         redis_url=own_servers.redis_url,
@@ -264,6 +266,7 @@ async def test_redis_gone_refuses_one_time_proofs_and_keeps_serving_mutual_tls(
         assert refused.json()["type"] == "/problems/redis-away"
         assert "records" not in refused.json()
         assert (await bank.ask_token()).json()["error"] == "temporarily_unavailable"
+        assert (await Redirect(bank).push()).json()["error"] == "temporarily_unavailable"
 
         health = (await http.get(f"{settings.public_url}/health")).json()
         assert (health["status"], health["redis"]) == ("degraded", "away")

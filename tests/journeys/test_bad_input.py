@@ -254,9 +254,9 @@ async def test_a_token_bound_to_a_key_is_no_bearer_token(bank: Bank) -> None:
     assert_problem(answer, 401, "proof-missing")
 
 
-async def test_a_proof_may_be_eight_seconds_ahead(bank: Bank, consents: Consents) -> None:
+async def test_a_proof_may_be_ten_seconds_ahead(bank: Bank, consents: Consents) -> None:
     body = {**GOOD, "consent_id": str(await consents.active())}
-    headers = await bank.headers("POST", PATH, iat=int(time.time()) + 7)
+    headers = await bank.headers("POST", PATH, iat=int(time.time()) + 10)
     answer = await bank.http.post(bank.base + PATH, json=body, headers={**headers, "Idempotency-Key": "k"})
     assert answer.status_code == 200
 
@@ -314,7 +314,7 @@ async def test_a_client_assertion_as_deep_as_a_well(bank: Bank) -> None:
     """Nobody's: it is read to learn whose it claims to be."""
     payload = b64(b'{"sub":' + b"[" * 5000 + b"]" * 5000 + b"}")
     answer = await bank.ask_token(assertion=f"e30.{payload}.AAAA")
-    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
 async def test_a_client_assertion_works_once(bank: Bank) -> None:
@@ -343,13 +343,12 @@ async def test_a_replayed_proof_at_the_token_endpoint(bank: Bank) -> None:
 
 
 @pytest.mark.parametrize("form", [{}, {"grant_type": "password"}, {"grant_type": "client_credentials"}])
-async def test_a_token_request_that_is_none(
+async def test_a_token_request_of_nobody(
     bank: Bank, http: httpx.AsyncClient, form: dict[str, str]
 ) -> None:
     proof = bank.proof("POST", f"{bank.base}/oauth/token")
     answer = await http.post(f"{bank.base}/oauth/token", data=form, headers={"DPoP": proof})
-    assert answer.status_code == 400
-    assert answer.json()["error"] in ("invalid_request", "unsupported_grant_type")
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
 
 
 async def test_tokens_live_at_most_300_seconds(bank: Bank) -> None:

@@ -2,11 +2,12 @@
 
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.clock import now
+from datasets import ingest
 from gateway.hub import Hub
 from gateway.queries.deliveries import Deliveries
 from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE, Consents
@@ -16,6 +17,10 @@ from tests.support.truth import Truth
 pytestmark = pytest.mark.usefixtures("stocked")
 
 VAT_AT_LEAST = {"field": "vat_paid_fen", "kind": "at_least", "value": 2_000_000, "part": "2025-12"}
+PENALTIES_CSV = (
+    "CF_XDR_MC,CF_XDR_LB,CF_XDR_SHXYM,CF_WSH,CF_WFXW,CF_SY,CF_YJ,CF_CFLB,CF_NR,CF_NR_FK,CF_JDRQ,CF_CFJG\n"
+    f"示例公司,法人及非法人组织,{OTHER_ENTERPRISE},苏罚〔2026〕1号,违法,事实,依据,罚款,罚款,0.2,2026/06/01,示例局\n"
+)
 SALES_ABOUT = {"field": "sales_fen", "kind": "tolerance", "value": 53_000_000, "tolerance_percent": 20}
 
 
@@ -195,7 +200,7 @@ async def test_indicators_by_name_read_only_what_they_need_and_are_repeated_byte
     wanted = [field.name for field in contract.fields if field.compute and field.compute.dataset == "tax"][:3]
     first = await bank.query("indicators", consent_id, ENTERPRISE, key="k", fields=wanted)
     assert list(first.json()["views"]) == wanted
-    assert [one["dataset"] for one in first.json()["inputs"]] == ["tax"]
+    assert {one["dataset"] for one in first.json()["inputs"]} == {"registration", "tax"}
     again = await bank.query("indicators", consent_id, ENTERPRISE, key="k", fields=wanted)
     assert again.content == first.content
 
@@ -212,4 +217,21 @@ async def test_what_was_never_delivered_makes_no_zero(bank: Bank, consents: Cons
     [figures] = (await bank.query("indicators", consent_id, ENTERPRISE)).json()["records"]
     assert counts
     assert {figures[name] for name in counts} == {None}
-    assert now() > hub.clock() - timedelta(minutes=1)
+
+
+@pytest.mark.usefixtures("delivered_long_ago")
+async def test_a_clean_list_asked_for_alone_is_an_answer_and_not_nothing_found(
+    bank: Bank, consents: Consents, hub: Hub, tmp_path: Path
+) -> None:
+    """The list was delivered, with somebody else on it."""
+    file = tmp_path / "penalties.csv"
+    file.write_text(PENALTIES_CSV)
+    async with hub.database.hot.acquire() as connection:
+        report = await ingest(connection, hub.catalogue.contracts["penalties"], file)
+    assert report.accepted == 1, report
+    await hub.spine.deliveries.look()
+    consent_id = await consents.active(datasets=("indicators",))
+    answer = (await bank.query("indicators", consent_id, ENTERPRISE, fields=["penalties_12m"])).json()
+    assert answer["found"] is True
+    assert answer["records"] == [{"penalties_12m": 0}]
+    assert answer["charged_fen"] > 0

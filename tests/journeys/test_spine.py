@@ -1,6 +1,7 @@
 """The whole chain over real HTTP: consent → decision → disclosure → meter."""
 
 import uuid
+from datetime import date
 
 import pytest
 from sqlalchemy import text
@@ -201,3 +202,21 @@ async def test_usage_is_what_the_disclosures_say(bank: Bank, consents: Consents,
     assert usage.disclosed == sum(row.outcome == "disclosed" for row in rows) == 3
     assert usage.refused == sum(row.outcome == "refused" for row in rows) == 3
     assert usage.price_fen == sum(row.price_fen for row in rows) == 30
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("mode", ["collected", "derived"])
+async def test_a_consent_for_data_from_a_month_on_lets_nothing_older_out(
+    bank: Bank, consents: Consents, truth: Truth, mode: str
+) -> None:
+    dataset = "tax" if mode == "collected" else "indicators"
+    consent_id = await consents.active(datasets=(dataset,), data_from=date(2025, 7, 1))
+    answer = await bank.query(dataset, consent_id, ENTERPRISE, mode=mode, key="k")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["as_of_oldest"] >= "2025-07-01"
+    if mode == "collected":
+        assert [record["period"] for record in answer.json()["records"]][-1] == "2025-07"
+    assert await truth.uses_spent(consent_id) == 1
+    assert len(await truth.disclosures()) == 1
+    again = await bank.query(dataset, consent_id, ENTERPRISE, mode=mode, key="k")
+    assert again.content == answer.content

@@ -5,6 +5,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from datetime import date
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -162,7 +163,8 @@ async def test_a_consent_that_ends_while_the_commit_waits_for_a_lock_lets_nothin
 ) -> None:
     consent_id = await consents.active()
     await holder.execute(
-        "UPDATE consents SET valid_until = now() + interval '400 milliseconds' WHERE consent_id = $1", consent_id
+        "UPDATE consents SET valid_until = now() + interval '400 milliseconds' WHERE consent_id = $1",
+        consent_id,
     )
     async with holder.transaction():
         await holder.execute("SELECT FROM consents WHERE consent_id = $1 FOR UPDATE", consent_id)
@@ -170,3 +172,119 @@ async def test_a_consent_that_ends_while_the_commit_waits_for_a_lock_lets_nothin
         await asyncio.sleep(0.7)
         assert not waiting.done()
     assert await waiting == Remembered("refused", "consent_expired")
+
+
+# --- limits per day and month, and the data range ---
+
+
+async def count_of_day(holder: asyncpg.Connection, consent_id: UUID) -> tuple[int, int, int]:
+    row = await holder.fetchrow(
+        "SELECT uses_spent, spent_today, spent_this_month FROM live_consents WHERE consent_id = $1",
+        consent_id,
+    )
+    assert row is not None
+    return row[0], row[1], row[2]
+
+
+async def test_many_processes_at_once_spend_a_days_uses_exactly(
+    hub: Hub, consents: Consents, database_urls: DatabaseUrls, holder: asyncpg.Connection
+) -> None:
+    """Also in batches of which only the first few may go through."""
+    consent_id = await consents.active(uses_max=500, uses_max_day=7, uses_max_month=300)
+    outcomes: Counter[tuple[str, str | None]] = Counter()
+
+    async def process(number: int) -> None:
+        connection = await asyncpg.connect(database_urls.app, server_settings=SERVER_SETTINGS | HOT_SETTINGS)
+        for turn in range(5):
+            batch = [entry(consent_id, f"{number}-{turn}-{place}") for place in range(4)]
+            for outcome in await remember(connection, batch):
+                assert isinstance(outcome, Remembered)
+                outcomes[outcome[:2]] += 1
+        await connection.close()
+
+    await asyncio.gather(*(process(number) for number in range(4)))
+    assert outcomes == {("disclosed", None): 7, ("refused", "consent_used_up_today"): 73}
+    assert await count_of_day(holder, consent_id) == (7, 7, 7)
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "outcome"),
+    [
+        (0, Remembered("refused", "consent_used_up_today")),
+        (-1, Remembered("refused", "consent_used_up_today")),  # a commit that waited across midnight
+        (1, Remembered("disclosed", None)),
+    ],
+)
+async def test_a_new_day_has_its_uses_again_and_an_old_one_never_comes_back(
+    hub: Hub, consents: Consents, holder: asyncpg.Connection, days_ago: int, outcome: Remembered
+) -> None:
+    consent_id = await consents.active(uses_max_day=2)
+    await holder.execute(
+        "UPDATE consents SET uses_spent = 2, spent_that_day = 2, spent_that_month = 2,"
+        " spent_on = (now() AT TIME ZONE 'Asia/Shanghai')::date - $2::int WHERE consent_id = $1",
+        consent_id,
+        days_ago,
+    )
+    async with hub.database.hot.acquire() as connection:
+        assert await remember(connection, [entry(consent_id, "1")]) == [outcome]
+    if outcome.outcome == "disclosed":
+        assert (await count_of_day(holder, consent_id))[:2] == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("month", "outcome"),
+    [
+        ("0 months", Remembered("refused", "consent_used_up_this_month")),
+        ("1 month", Remembered("disclosed", None)),
+    ],
+)
+async def test_a_new_month_has_its_uses_again(
+    hub: Hub, consents: Consents, holder: asyncpg.Connection, month: str, outcome: Remembered
+) -> None:
+    consent_id = await consents.active(uses_max_month=2)
+    await holder.execute(
+        "UPDATE consents SET uses_spent = 2, spent_that_day = 1, spent_that_month = 2, spent_on ="
+        " (date_trunc('month', now() AT TIME ZONE 'Asia/Shanghai') - $2::text::interval)::date WHERE consent_id = $1",
+        consent_id,
+        month,
+    )
+    async with hub.database.hot.acquire() as connection:
+        assert await remember(connection, [entry(consent_id, "1")]) == [outcome]
+    if outcome.outcome == "disclosed":
+        assert await count_of_day(holder, consent_id) == (3, 1, 1)
+
+
+async def test_a_retry_that_waited_for_the_days_last_use_finds_its_answer(
+    hub: Hub, consents: Consents, holder: asyncpg.Connection
+) -> None:
+    consent_id = await consents.active(uses_max_day=1)
+    async with holder.transaction():
+        await holder.execute("SELECT FROM consents WHERE consent_id = $1 FOR UPDATE", consent_id)
+        tries = [
+            asyncio.create_task(on_database(hub.database.hot, remember)([entry(consent_id, "same")]))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0.3)
+    assert sorted(outcome.outcome for [outcome] in await asyncio.gather(*tries)) == [
+        "already_answered",
+        "disclosed",
+    ]
+
+
+async def test_records_older_than_the_consent_allows_never_leave(
+    hub: Hub, consents: Consents, truth: Truth
+) -> None:
+    consent_id = await consents.active(data_from=date(2025, 1, 1))
+    too_old = Remembered("out_of_range", "consent_data_range", date(2025, 1, 1))
+    async with hub.database.hot.acquire() as connection:
+        asked = entry(consent_id, "1")
+        for oldest in (date(2024, 12, 31), None):
+            assert await remember(connection, [asked._replace(oldest=oldest)]) == [too_old]
+        assert await truth.disclosures() == []  # nothing recorded, nothing spent: it is asked again with less
+        assert await truth.uses_spent(consent_id) == 0
+        narrowed = asked._replace(oldest=date(2025, 1, 31))
+        nothing = entry(consent_id, "2")._replace(record_ids="{}")
+        assert await remember(connection, [narrowed, nothing]) == [
+            Remembered("disclosed", None),
+            Remembered("nothing_found", None),
+        ]

@@ -26,7 +26,7 @@ from datasets import (
 from datasets.catalogue import CONTRACTS, RULES
 from datasets.sharing import load_rule_set
 from datasets.verification import Kind, bounds_of
-from ledger import REMEMBER, Entry, ProbeClaim, claim_probes, remember
+from ledger import REMEMBER, Entry, ProbeClaim, Remembered, claim_probes, remember
 from ledger.probes import CLAIM_PROBES, GUESSES_ALL_MAX, GUESSES_OWN_MAX, RETRY_HOURS, month_of
 from ledger.upkeep import IDEMPOTENCY_KEYS_KEPT
 from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE, DatabaseUrls
@@ -282,15 +282,15 @@ async def test_a_spent_allowance_is_a_recorded_refusal_and_no_obstacle_to_a_retr
     answered, late = claim(consents["bank-a"], *[probe()] * 6), claim(consents["bank-a"])
     [granted] = await claim_probes(connection, [answered])
     [remembered] = await remember(connection, [entry_of(answered, granted)])
-    assert remembered == ("disclosed", None)
+    assert remembered == Remembered("disclosed", None)
     [refusal] = await claim_probes(connection, [late])
-    assert await remember(connection, [entry_of(late, refusal)]) == [("refused", SPENT)]
+    assert await remember(connection, [entry_of(late, refusal)]) == [Remembered("refused", SPENT)]
     # The last records are newer by now, so this is not the same claim; but it was answered.
     renewed = answered._replace(probes=(probe(part="2026-11"),), at=NOON + timedelta(minutes=1))
     [again] = await claim_probes(connection, [renewed])
     assert again is None
     assert await remember(connection, [entry_of(renewed, again)]) == [
-        ("already_answered", "already_answered")
+        Remembered("already_answered", "already_answered")
     ]
     assert await spent(owner) == 6
     assert (

@@ -1,11 +1,13 @@
 """A look at a consent says what the commit would say at this instant, and changes nothing."""
 
+import re
 from uuid import UUID, uuid4
 
 import pytest
 
 from gateway.hub import Hub
-from ledger import ConsentLook, look_at_consents
+from ledger import REMEMBER, ConsentLook, look_at_consents
+from ledger.standing import LOOK
 from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE, Consents
 from tests.support.bank import Bank
 
@@ -54,3 +56,9 @@ async def test_several_looks_are_answered_in_order(hub: Hub, bank: Bank, consent
     ]
     async with hub.database.hot.acquire() as connection:
         assert await look_at_consents(connection, looks) == [None, "consent_unknown", None]
+
+
+def test_its_words_are_those_of_the_commit() -> None:
+    words = set(re.findall(r"'(consent_[a-z_]+)'", LOOK))
+    assert words
+    assert words <= set(re.findall(r"'(consent_[a-z_]+)'", REMEMBER))

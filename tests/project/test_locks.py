@@ -58,7 +58,8 @@ def test_tests_run_on_the_versions_that_operation_runs_on() -> None:
 
 def test_the_front_end_lock_has_digests_and_no_address() -> None:
     lock = json.loads((PROJECT / "package-lock.json").read_text())
-    asked = json.loads((PROJECT / "package.json").read_text())["dependencies"]
+    wanted = json.loads((PROJECT / "package.json").read_text())
+    asked = {**wanted["dependencies"], **wanted["devDependencies"]}
     packages = {path: package for path, package in lock["packages"].items() if path}
     assert {f"node_modules/{name}" for name in asked} <= set(packages)
     for path, package in packages.items():

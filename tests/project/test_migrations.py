@@ -87,8 +87,8 @@ async def test_the_rights_in_the_docs_are_the_rights_in_the_database(database_ur
     assert dict(re.findall(rf"^\| `(\w+)` \| (?:{rooms}) \| ([A-Z].*) \|$", text, re.MULTILINE)) == real
 
 
-def rank(right: str) -> int:
-    return ORDER.index(right.partition(" ")[0])
+def rank(right: str) -> tuple[int, str]:
+    return ORDER.index(right.partition(" ")[0]), right
 
 
 async def test_append_only_tables_can_only_be_appended_to(database_urls: DatabaseUrls) -> None:

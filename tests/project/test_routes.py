@@ -10,6 +10,7 @@ from fastapi.routing import iter_route_contexts
 
 from core.settings import Settings
 from gateway.access import bank_caller
+from gateway.console.access import on_duty, own_form
 from gateway.main import build_app
 from gateway.portal.access import logged_in, with_form
 from gateway.queries.door import PATH
@@ -19,7 +20,18 @@ PUBLIC = {
     "GET /.well-known/oauth-authorization-server": "metadata, RFC 8414",
     "GET /jwks": "public keys",
     "POST /oauth/token": "proves the caller itself",
+    "GET /qr/{consent_id}": "a counter's screen; says how a request stands, not of whom",
+    "POST /oauth/revoke": "proves the caller itself",
+    "POST /oauth/introspect": "proves the caller itself",
+    "POST /oauth/bc-authorize": "proves the caller itself",
+    "POST /oauth/par": "proves the caller itself",
+    "GET /oauth/authorize": "leads to the portal, with what a bank pushed",
     "GET /v1/catalogue": "what data there is, not whose",
+    "GET /v1/catalogue/{dataset}": "what data there is, not whose",
+    "GET /catalogue": "what data there is, not whose",
+    "GET /catalogue/{dataset}": "what data there is, not whose",
+    "GET /console/login": "the operators' way in",
+    "POST /console/login": "proves the operator itself",
     "GET /health": "for load balancers",
     "GET /docs": "the guide",
     "GET /openapi.json": "the guide",
@@ -57,26 +69,28 @@ def needs(dependant: Dependant | None) -> set[Any]:
 
 
 def guards(route: Any) -> set[Any]:
-    return needs(getattr(route, "dependant", None)) & {bank_caller, logged_in, with_form}
+    return needs(getattr(route, "dependant", None)) & {bank_caller, logged_in, with_form, on_duty, own_form}
 
 
 def test_what_is_open_to_everybody_is_exactly_this(routes: dict[str, Any]) -> None:
     assert {name for name, route in routes.items() if not guards(route)} == set(PUBLIC)
 
 
-def test_banks_are_asked_for_by_the_banks_routes_and_enterprises_by_the_portals(
-    routes: dict[str, Any],
-) -> None:
+def test_each_kind_of_caller_is_asked_for_by_its_own_routes(routes: dict[str, Any]) -> None:
     for name, route in routes.items():
         if name not in PUBLIC:
-            assert (bank_caller in guards(route)) == (" /v1/" in name), name
+            assert (bank_caller in guards(route)) == (" /v1/" in name or " /grants/" in name), name
             assert (logged_in in guards(route)) == (" /portal/" in name), name
+            assert (on_duty in guards(route)) == (" /console" in name), name
 
 
-def test_whatever_changes_something_in_the_portal_needs_our_own_form(routes: dict[str, Any]) -> None:
-    changing = [route for name, route in routes.items() if name.startswith("POST /portal")]
-    assert changing
-    assert all(with_form in guards(route) for route in changing)
+def test_whatever_changes_something_in_the_portal_or_console_needs_our_own_form(
+    routes: dict[str, Any],
+) -> None:
+    for door, form in (("/portal", with_form), ("/console", own_form)):
+        changing = {name: route for name, route in routes.items() if name.startswith(f"POST {door}")}
+        assert changing
+        assert all(form in guards(route) for name, route in changing.items() if name not in PUBLIC)
 
 
 def test_the_question_that_the_guide_shows_is_the_one_that_the_door_takes(routes: dict[str, Any]) -> None:

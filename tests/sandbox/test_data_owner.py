@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters import open_data_owners
+from adapters import DataOwner as DataOwnerPort
+from adapters import OwnerRow, open_data_owners
+from core.errors import Unavailable
 from core.identifiers import parse_uscc
 from core.settings import Settings
 from sandbox import data_owner
@@ -115,21 +116,26 @@ async def test_a_hub_set_as_the_owners_process_says_reaches_it(
     enterprises.write_text(json.dumps([{"uscc": ENTERPRISE, "name": "示例", "city": "苏州"}]))
     command = [sys.executable, "-m", "sandbox", "data-owner", "--enterprises", str(enterprises)]
     command += ["--state", str(tmp_path / "owner"), "--port", str(free_port)]
-    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+    process = await asyncio.create_subprocess_exec(*command, cwd=PROJECT, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    said = [(await process.stdout.readline()).decode().strip() for _ in range(2)]
+    name, _, value = said[1].partition("=")
+    monkeypatch.setenv(name, value.strip("'"))
+    owner = open_data_owners(Settings().owners)["real_estate_register"]
+    try:
+        async with asyncio.timeout(20):
+            assert await rows_once_it_listens(owner) is not None
+    finally:
+        await owner.close()
+        process.terminate()
+        await process.wait()
+
+
+async def rows_once_it_listens(owner: DataOwnerPort) -> list[OwnerRow]:
+    while True:
         try:
-            assert process.stdout is not None
-            said = [process.stdout.readline(), process.stdout.readline()]
-            name, _, value = said[1].strip().partition("=")
-            monkeypatch.setenv(name, value.strip("'"))
-            owner = open_data_owners(Settings().owners)["real_estate_register"]
-            rows = None
-            for _ in range(100):
-                try:
-                    rows = await owner.rows_about(SEIZURES, parse_uscc(ENTERPRISE), timeout_seconds=5)
-                    break
-                except Exception:  # noqa: BLE001 - not listening yet
-                    await asyncio.sleep(0.05)
-            await owner.close()
-        finally:
-            process.terminate()
-    assert rows is not None
+            return await owner.rows_about(SEIZURES, parse_uscc(ENTERPRISE), timeout_seconds=5)
+        except Unavailable as error:
+            if error.facts["fault"] != "ConnectError":
+                raise
+        await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What the other owners deliver about the province: one truth in ten layouts, nobody real, dirt counted exactly."""
+"""What the other owners deliver about the province: one truth in eleven layouts, nobody real, dirt counted exactly."""
 
 import csv
 import json
@@ -118,6 +118,22 @@ def test_who_is_short_of_money_falls_behind_everywhere(
     in_business = {uscc for uscc in old_enough if courses[uscc].enterprise.status == "存续"}
     assert in_business
     assert {latest[uscc] for uscc in in_business} <= {"C", "D"}
+
+
+def test_annual_reports_balance_and_show_who_lost_money(
+    written: Path, courses: dict[str, province.Course]
+) -> None:
+    losers = set()
+    for row in read(written, "annual_reports"):
+        assets, debt, equity = (
+            float(row[column]) for column in ("asset_zmt", "debt_amt", "owner_equity_toatal")
+        )
+        assert assets == pytest.approx(debt + equity)
+        assert float(row["main_busi_income"]) <= float(row["opt_income_total"])
+        if float(row["profit_total"]) < 0:
+            losers.add(row["uni_social_crd_cd"])
+    assert losers
+    assert all(courses[uscc].enterprise.tax_habit == "arrears" for uscc in losers)
 
 
 def test_head_counts_move_slowly(written: Path) -> None:

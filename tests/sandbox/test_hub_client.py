@@ -158,7 +158,7 @@ def test_a_refused_token_is_replaced_once(hub: PlayedHub, client: HubClient) -> 
 def test_a_nonce_is_taken_up_at_the_token_endpoint_and_later(hub: PlayedHub, client: HubClient) -> None:
     hub.required_nonce = "n1"
     assert client.access_token().value == "t1"
-    hub.next = [say(401, **{"DPoP-Nonce": "n2"})]
+    hub.next = [say(401, **{"DPoP-Nonce": "n2", "WWW-Authenticate": 'DPoP error="use_dpop_nonce"'})]
     assert client.ask("tax", **QUESTION).ok
     assert read_proof(hub.seen[-1])["nonce"] == "n2"
     assert hub.tokens_given == 1

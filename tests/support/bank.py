@@ -36,6 +36,9 @@ class Bank:
     base: str
     client_id: str = "test-bank"
     key: ec.EllipticCurvePrivateKey = field(default_factory=new_key)
+    redirect_uri: str = "https://bank.example/callback?from=hub"
+    nonce: str | None = None
+    """the hub's latest DPoP-Nonce (RFC 9449 §8)"""
     _token: str | None = None
 
     @property
@@ -70,6 +73,8 @@ class Bank:
         claims: dict[str, Any] = {"htm": method, "htu": url, "iat": int(time.time()), "jti": uuid.uuid4().hex}
         if token is not None:
             claims["ath"] = b64(hashlib.sha256(token.encode()).digest())
+        if self.nonce is not None:
+            claims["nonce"] = self.nonce
         claims = {name: value for name, value in {**claims, **changes}.items() if value is not None}
         return jwt.encode(claims, key, algorithm="ES256", headers={"typ": typ, "jwk": jwk or public_jwk(key)})
 
@@ -82,9 +87,30 @@ class Bank:
         }
         return await self.http.post(url, data=form, headers={"DPoP": proof or self.proof("POST", url)})
 
+    def learned(self, answer: httpx.Response) -> bool:
+        """Keep the nonce of an answer; whether the request is to be sent again because it lacked a good one."""
+        self.nonce = answer.headers.get("DPoP-Nonce", self.nonce)
+        if answer.status_code == 400:
+            return bool(answer.json().get("error") == "use_dpop_nonce")
+        return answer.status_code == 401 and "use_dpop_nonce" in answer.headers.get("WWW-Authenticate", "")
+
+    async def send_form(
+        self, path: str, *, dpop: bool | str = True, accept: str = "application/json", **form: str | None
+    ) -> httpx.Response:
+        """A form to an OAuth endpoint, with the client's assertion unless told otherwise."""
+        sent = {"client_assertion_type": ASSERTION_TYPE, "client_assertion": self.assertion(), **form}
+        proof = dpop if isinstance(dpop, str) else self.proof("POST", self.base + path)
+        return await self.http.post(
+            self.base + path,
+            data={name: value for name, value in sent.items() if value is not None},
+            headers={"Accept": accept, **({"DPoP": proof} if dpop else {})},
+        )
+
     async def token(self) -> str:
         if self._token is None:
             answer = await self.ask_token()
+            if self.learned(answer):
+                answer = await self.ask_token()
             assert answer.status_code == 200, answer.text
             self._token = answer.json()["access_token"]
         return self._token
@@ -95,13 +121,20 @@ class Bank:
         return {"Authorization": f"DPoP {token}", "DPoP": proof}
 
     async def get(self, path: str, **query: str) -> httpx.Response:
-        return await self.http.get(self.base + path, params=query, headers=await self.headers("GET", path))
+        return await self._send("GET", path, {}, params=query)
 
     async def post(self, path: str, body: Any, **headers: str) -> httpx.Response:
-        sent = {**await self.headers("POST", path), **headers}
-        if isinstance(body, bytes):
-            return await self.http.post(self.base + path, content=body, headers=sent)
-        return await self.http.post(self.base + path, json=body, headers=sent)
+        content = {"content": body} if isinstance(body, bytes) else {"json": body}
+        return await self._send("POST", path, headers, **content)
+
+    async def _send(self, method: str, path: str, headers: dict[str, str], **more: Any) -> httpx.Response:
+        """Again with a good nonce, if that was all that was wrong."""
+        for _ in range(2):
+            sent = {**await self.headers(method, path), **headers}
+            answer = await self.http.request(method, self.base + path, headers=sent, **more)
+            if not self.learned(answer) or "DPoP" in headers:
+                break
+        return answer
 
     async def request_consent(self, uscc: str, **changes: Any) -> httpx.Response:
         body = {

@@ -1,0 +1,1 @@
+"""What a bank's branch shows an enterprise that stands at its counter: the request, as a QR code."""

@@ -1,0 +1,113 @@
+"""``python -m gateway keys …`` and ``verify-consent``: the hub's signing keys, and what they signed."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from typer import echo
+
+from consent import verify_artefact
+from core.clock import CHINA
+from core.errors import InvalidInput
+from core.keys import Ring, RingKey, Use, existing_keys, rotate
+
+USE_TITLES = {"tokens": "访问令牌", "artefacts": "授权凭证", "login": "政务登录"}
+ROLE_TITLES = {"legal_representative": "法定代表人", "agent": "经办人"}
+
+
+def show_keys(directory: Path) -> None:
+    at = datetime.now(UTC)
+    for ring in existing_keys(directory).rings():
+        echo(f"{ring.use}（{USE_TITLES[ring.use]}）")
+        for one in ring.keys:
+            echo(f"  {one.kid}  {_stands(ring, one, at)}")
+
+
+def rotate_keys(directory: Path, uses: tuple[Use, ...], *, distrust: bool) -> None:
+    existing_keys(directory)
+    for use in uses:
+        ring = rotate(directory, use, distrust=distrust)
+        new = ring.keys[-2]
+        assert new.signs_from is not None
+        echo(f"{use}：{new.kid} 自 {_told(new.signs_from)} 起签名；运行中的进程数秒内自行换用，无须重启")
+        if distrust:
+            echo(f"{use}：原有密钥即刻作废，已签发的一概不再认可")
+
+
+def _stands(ring: Ring, one: RingKey, at: datetime) -> str:
+    made = f"{_told(one.made_at)} 生成"
+    if one.signs_from is None:
+        return f"{made}，下一把：已公布，尚未启用"
+    if at < one.signs_from:
+        return f"{made}，{_told(one.signs_from)} 起签名"
+    if one is ring.signing(at):
+        return f"{made}，现用，{_told(one.signs_from)} 起"
+    retired_at = ring.retired_at(one)
+    assert retired_at is not None
+    good = "仍可验签" if one in ring.published(at) else "不再认可"
+    return f"{made}，已退役（{_told(one.signs_from)} 至 {_told(retired_at)}），{good}"
+
+
+def verify(file: Path, *, jwks: Path | None, keys: Path, as_json: bool) -> None:
+    """Check a signed consent and print what was agreed. Raises `InvalidInput` when it is not genuine."""
+    record = verify_artefact(
+        _artefact_in(file), _key_set(jwks) if jwks else existing_keys(keys).public_jwks()
+    )
+    if as_json:
+        echo(json.dumps(record, ensure_ascii=False, indent=2))
+        return
+    for line in _agreed(record):
+        echo(line)
+
+
+def _artefact_in(file: Path) -> str:
+    """A compact JWS is short ASCII; anything else is some other file."""
+    if file.stat().st_size > 1_000_000:
+        raise InvalidInput("artefact_invalid", f"{file.name} is too large for a signed consent")
+    try:
+        return file.read_text("ascii")
+    except UnicodeDecodeError as error:
+        raise InvalidInput("artefact_invalid", f"{file.name} is not a compact JWS (RFC 7515)") from error
+
+
+def _key_set(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text())
+    except ValueError as error:
+        raise InvalidInput("jwks", f"{file.name} is not JSON") from error
+    if not isinstance(found, dict):
+        raise InvalidInput("jwks", f'{file.name} is not a JSON Web Key Set (RFC 7517): {{"keys": […]}}')
+    return found
+
+
+def _agreed(record: dict[str, Any]) -> Iterator[str]:
+    yield "签名有效：以下内容自签署以来未被改动。 / The signature is valid."
+    yield f"授权编号：{record['record_id']}"
+    yield f"企业：{record['principal']['name']}（{record['principal']['uscc']}）"
+    for person in record.get("approvals") or [record["signatory"]]:
+        yield f"签署人：{_person(person)}"
+    for purpose in record["pii_processing"]["purposes"]:
+        yield f"有效期：{_period(purpose['validity'])}"
+    yield "企业当时读到并同意的原文："
+    for sentence in record["pii_processing"]["privacy_notice"]:
+        yield f"  {sentence}"
+    if record.get("supersedes"):
+        yield f"取代的授权：{record['supersedes']['record_id']}"
+
+
+def _person(person: dict[str, Any]) -> str:
+    mandate = person.get("mandate")
+    under = f"，依据委托 {mandate['mandate_id']}" if mandate else ""
+    role = ROLE_TITLES.get(person["role"], person["role"])
+    return f"{person['name']}（{role}，认证等级 {person['assurance']}{under}）"
+
+
+def _period(validity: dict[str, str]) -> str:
+    first, last = (datetime.fromisoformat(validity[name]) for name in ("from", "until"))
+    return f"{_told(first)} 至 {_told(last)}"
+
+
+def _told(at: datetime) -> str:
+    return f"{at.astimezone(CHINA):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,148 @@
+"""``python -m gateway rules …`` and ``explain``: what an operator reads."""
+
+import subprocess
+import sys
+import uuid
+from datetime import date
+from pathlib import Path
+
+import orjson
+import pytest
+
+from core.clock import china_day, now
+from core.errors import Conflict, InvalidInput, NotFound, Refused
+from core.settings import Settings
+from datasets.catalogue import RULES
+from gateway.decisions import commands
+from tests.conftest import ENTERPRISE, PROJECT, Consents
+from tests.support.bank import Bank
+
+RELEASED = (RULES / "2026-11.toml").read_text("utf-8")
+
+
+@pytest.fixture
+def url(settings: Settings) -> str:
+    assert settings.database_url is not None
+    return settings.database_url
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> Path:
+    """As the release, but banks see sensitive business data masked or not at all."""
+    file = tmp_path / "proposal.toml"
+    before, rest = RELEASED.replace('id = "2026-11"', 'id = "2026-12"', 1).split(
+        'id = "credit-review-sensitive"'
+    )
+    changed = rest.replace('["banded", "masked"]', '["masked"]', 1)
+    file.write_text(f'{before}id = "credit-review-sensitive"{changed}', "utf-8")
+    return file
+
+
+async def test_a_rule_set_from_draft_to_active(
+    url: str, draft: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await commands.draft(url, draft, by="李起草")
+    with pytest.raises(Refused):
+        await commands.approve(url, "2026-12", by="李起草", reason="")
+    await commands.approve(url, "2026-12", by="王批准", reason="已核对")
+    await commands.activate(url, "2026-12", by="赵启用", reason="")
+    capsys.readouterr()
+    await commands.show_all(url)
+    newest, oldest = capsys.readouterr().out.splitlines()
+    assert newest.startswith("2026-12  执行中  起草 李起草，批准 王批准，")
+    assert oldest.startswith("2026-11  已停用  起草 seed，批准 release，")
+    await commands.show(url, "2026-11")
+    shown = capsys.readouterr().out
+    assert "retire → retired  赵启用：2026-12 took its place" in shown
+    assert '-views = ["masked"]' in shown
+    assert '+views = ["banded", "masked"]' in shown
+
+
+async def test_a_draft_that_is_given_up(url: str, draft: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    await commands.draft(url, draft, by="李起草")
+    await commands.withdraw(url, "2026-12", by="李起草", reason="写错了")
+    assert "已停用" in capsys.readouterr().out
+    with pytest.raises(Conflict):
+        await commands.activate(url, "2026-12", by="赵启用", reason="")
+
+
+async def test_a_file_in_another_encoding_is_said_to_be_one(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "gb.toml"
+    file.write_bytes(RELEASED.encode("gb18030"))
+    with pytest.raises(InvalidInput, match=r"gb\.toml is not in UTF-8"):
+        await commands.draft(url, file, by="李起草")
+
+
+@pytest.mark.usefixtures("stocked")
+async def test_a_replay_as_table_and_as_json(
+    url: str, draft: Path, bank: Bank, consents: Consents, capsys: pytest.CaptureFixture[str]
+) -> None:
+    consent_id = await consents.active()
+    for _ in range(2):
+        await bank.query("tax", consent_id, ENTERPRISE)
+    await commands.draft(url, draft, by="李起草")
+    today = china_day(now())
+    capsys.readouterr()
+    await commands.replay(url, "2026-12", today, today, as_json=False)
+    table = capsys.readouterr().out
+    assert "的 2 次查询" in table
+    assert "不变 0 + 会变 2" in table
+    line = "测试银行  tax  credit_review  collected  sales_fen（申报销售收入）  banded → withheld  2 次，其中有数据 2 次"
+    assert line in table
+    await commands.replay(url, "2026-12", today, today, as_json=True)
+    told = orjson.loads(capsys.readouterr().out)
+    assert (told["rule_set_id"], told["calls"], told["changed"]) == ("2026-12", 2, 2)
+    sales = next(change for change in told["changes"] if change["field"] == "sales_fen")
+    assert (sales["was"], sales["becomes"], sales["calls"]) == ("banded", None, 2)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [(date(2026, 2, 1), date(2026, 1, 1)), (date(2000, 1, 1), date(2026, 1, 1))]
+)
+async def test_a_period_that_is_none_is_refused(url: str, first: date, last: date) -> None:
+    with pytest.raises(InvalidInput):
+        await commands.replay(url, "2026-11", first, last, as_json=False)
+
+
+@pytest.mark.usefixtures("stocked")
+async def test_a_decision_is_explained_to_the_operator_as_it_was_recorded(
+    url: str, bank: Bank, other_bank: Bank, consents: Consents, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = (await bank.query("tax", await consents.active(), ENTERPRISE)).json()
+    await commands.explain(url, uuid.UUID(answer["decision_id"]), as_json=False)
+    told = capsys.readouterr().out
+    assert "test-bank 查询 tax（credit_review，collected）\n  已提供" in told
+    assert "sales_fen（申报销售收入，4 级）  banded  credit-review-sensitive" in told
+    assert ENTERPRISE not in told
+    stolen = (await other_bank.query("tax", await consents.active(), ENTERPRISE)).json()
+    await commands.explain(url, uuid.UUID(stolen["decision_id"]), as_json=True)
+    explained = orjson.loads(capsys.readouterr().out)
+    assert explained["reason"] == "consent_of_another_participant"  # the bank is told less
+    assert (explained["consent"]["verdict"], explained["consent"]["clause"]) == ("refused", "existence")
+    with pytest.raises(NotFound):
+        await commands.explain(url, uuid.uuid4(), as_json=False)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *arguments],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_rule_file_is_checked_without_a_database(tmp_path: Path) -> None:
+    good = run("rules", "check", str(RULES / "2026-11.toml"))
+    assert good.returncode == 0
+    assert good.stdout.startswith("2026-11: ")
+    bad = tmp_path / "2026-12.toml"
+    marketing = RELEASED[RELEASED.index('[[rules]]\nid = "marketing-nothing"') :].replace(
+        "marketing-nothing", "again"
+    )
+    bad.write_text(RELEASED.replace('id = "2026-11"', 'id = "2026-12"', 1) + "\n" + marketing, "utf-8")
+    refused = run("rules", "check", str(bad))
+    assert refused.returncode == 1
+    assert "2026-12.toml: rule again: decides" in refused.stderr
+    assert "which rule marketing-nothing decides already" in refused.stderr
