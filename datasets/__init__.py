@@ -13,7 +13,16 @@ from datasets.catalogue import (
     readable,
 )
 from datasets.cleaning import REASONS, CleanRow, DeliveryRefused, Fault, RowCleaner
-from datasets.contract import Contract, ContractError, Field, Mode, SharingClass, ViewKind, load_contract
+from datasets.contract import (
+    PART_SEPARATOR,
+    Contract,
+    ContractError,
+    Field,
+    Mode,
+    SharingClass,
+    ViewKind,
+    load_contract,
+)
 from datasets.corrections import defuse, write_corrections
 from datasets.existence import EXISTENCE_IS_NO_NEWS, existing
 from datasets.indicators import describe
@@ -92,6 +101,7 @@ __all__ = [
     "INTAKE_RATE_GOAL",
     "MANIFEST_SUFFIX",
     "NOTHING_SHELVED",
+    "PART_SEPARATOR",
     "REASONS",
     "VIEW_TITLES",
     "Account",

@@ -157,7 +157,9 @@ def load_catalogue(contracts: Path = CONTRACTS, rules: Path = RULES) -> Catalogu
     )
     known = {contract.id: contract for contract in in_order}
     for contract in known.values():
-        if "derived" not in contract.modes:  # nothing of it is delivered; compile_indicators checks its examples
+        if (
+            "derived" not in contract.modes
+        ):  # nothing of it is delivered; compile_indicators checks its examples
             check_examples(contract)
     rule_sets = [load_rule_set(path) for path in _files(rules)]
     rule_sets.sort(key=lambda rule_set: rule_set.id)

@@ -1,5 +1,6 @@
 """The reference of all data sets in words, made from the contracts: `docs/datasets.md` is this and nothing else."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -46,7 +47,7 @@ def _overview(by_category: dict[str, list[Contract]]) -> Iterator[str]:
         for contract in contracts:
             yield _row(
                 category,
-                f"[{contract.title}](#{contract.id}) {contract.title_en}",
+                f"[{contract.title}](#{_anchor(_heading(contract))}) {contract.title_en}",
                 contract.owner,
                 "、".join(MODES[mode] for mode in contract.modes),
                 PERIODS[contract.period],
@@ -56,9 +57,7 @@ def _overview(by_category: dict[str, list[Contract]]) -> Iterator[str]:
 
 
 def _chapter(catalogue: Catalogue, contract: Contract) -> Iterator[str]:
-    yield f'<a id="{contract.id}"></a>'
-    yield ""
-    yield f"## {contract.title} {contract.title_en} · `{contract.id}`"
+    yield f"## {_heading(contract)}"
     yield ""
     yield contract.description
     yield ""
@@ -92,9 +91,16 @@ def _origin(catalogue: Catalogue, contract: Contract, field: Field) -> str:
         f"{one['title']}（{'、'.join(f'`{name}`' for name in one['fields']) or '记录'}）"
         for one in told["inputs"]
     )
-    return "<br>".join(
-        filter(None, (inputs, told["kind_title"], told["window"], told["null_means"]))
-    )
+    return "<br>".join(filter(None, (inputs, told["kind_title"], told["window"], told["null_means"])))
+
+
+def _heading(contract: Contract) -> str:
+    return f"{contract.title} {contract.title_en} · `{contract.id}`"
+
+
+def _anchor(heading: str) -> str:
+    """As the usual viewers of Markdown make it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _type(field: Field) -> str:

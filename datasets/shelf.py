@@ -145,7 +145,8 @@ async def read_records(connection: Connection, asks: Sequence[ShelfAsk]) -> list
 
     A withheld record is as if it were not there.
     """
-    rows = await connection.fetch(READ_RECORDS, *(list(column) for column in zip(*asks, strict=True)))
+    columns = [[ask[place] for ask in asks] for place in range(len(ShelfAsk._fields))]
+    rows = await connection.fetch(READ_RECORDS, *columns)
     return [Shelved(*row) for row in rows]
 
 

@@ -22,17 +22,18 @@ from pydantic import ValidationError
 from adapters import exchange_keys
 from core.database import connect_database
 from core.errors import HubError, InvalidInput
+from core.identifiers import parse_uscc
 from core.keys import USES
 from core.log import configure_log
 from core.private_servers import private_servers
 from core.settings import Settings
-from datasets import deliverable, load_catalogue, record_layout, reference_text
+from datasets import PART_SEPARATOR, deliverable, load_catalogue, record_layout, reference_text
 from gateway.console import commands as operators
 from gateway.decisions import commands as decisions
 from gateway.demo import play_demo
 from gateway.enrolment import enrol
 from gateway.intake import IntakeErrand, export_corrections, ingest_files
-from gateway.marks import Marking, MarkErrand, mark
+from gateway.marks import MarkErrand, Marking, mark
 from gateway.notices import commands as telling
 from gateway.oauth import commands as signing
 from gateway.serve import serve as serve_http
@@ -217,13 +218,14 @@ def mark_command(
     by: By,
     reason: Reason,
     part: Annotated[
-        str | None, typer.Option(help="one record, e.g. 2026-10; several fields of a part joined by |")
+        list[str] | None,
+        typer.Option(help="one record, e.g. 2026-10; repeat where a part has several fields"),
     ] = None,
     uscc: Annotated[str, typer.Option(prompt="统一社会信用代码", help="asked for if not given")] = "",
 ) -> None:
     """Mark records of an enterprise as disputed or withheld, at once, or withdraw them."""
     contract = deliverable(load_catalogue().contracts, dataset)
-    key = part.replace("|", PART_SEPARATOR) if part is not None else None
+    key = PART_SEPARATOR.join(part) if part else None
     errand = MarkErrand(contract.id, parse_uscc(uscc), key, marking, by, reason)
     with database_url() as url:
         print(f"{dataset}: {marking.value}，{asyncio.run(mark(url, errand))} 条记录")
@@ -238,7 +240,9 @@ def participant(
     client_id: Annotated[str | None, typer.Option(help="OAuth client [participant_id]")] = None,
     redirect_uri: Annotated[
         list[str] | None,
-        typer.Option(help="where browsers are sent back to, exactly; repeat for several, none given: unchanged"),
+        typer.Option(
+            help="where browsers are sent back to, exactly; repeat for several, none given: unchanged"
+        ),
     ] = None,
     notification_url: Annotated[
         str | None, typer.Option(help="where CIBA pings go; not given: unchanged, empty: none")

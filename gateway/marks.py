@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from core.database import connect_database
 from core.identifiers import USCC
-from datasets import mark_records, unmark_records, withdraw_records
+from datasets import Mark, mark_records, unmark_records, withdraw_records
 
 
 class Marking(StrEnum):
@@ -35,11 +35,12 @@ async def mark(url: str, errand: MarkErrand) -> int:
     try:
         async with database.hot.acquire() as connection:
             if marking is Marking.withdrawn:
-                return await withdraw_records(connection, dataset, uscc, part=part, actor=actor, reason=reason)
+                return await withdraw_records(
+                    connection, dataset, uscc, part=part, actor=actor, reason=reason
+                )
             if marking is Marking.none:
                 return await unmark_records(connection, dataset, uscc, part=part, actor=actor, reason=reason)
-            return await mark_records(
-                connection, dataset, uscc, marking.value, part=part, actor=actor, reason=reason
-            )
+            said: Mark = "disputed" if marking is Marking.disputed else "withheld"
+            return await mark_records(connection, dataset, uscc, said, part=part, actor=actor, reason=reason)
     finally:
         await database.close()

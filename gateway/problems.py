@@ -106,6 +106,11 @@ PROBLEMS: dict[str, Problem] = {
         413, "请求体过大", "The body is too large",
         "单次查询的请求体不超过 16 KB。", "A question has at most 16 kB.",
     ),
+    "redirect_uri": _p(
+        400, "回跳地址不可用", "Not a usable redirect address",
+        "须为 https 完整地址，不带片段；只有本机回环地址可用 http。",
+        "Give a full https address without a fragment; http only for a loopback address.",
+    ),
     "jwks": _p(400, "公钥集有误", "Not a usable key set", "请提供只含公钥的 JWKS。", "Hand over a JWKS of public keys."),
     # --- who asks is not proven ---
     "token_missing": _p(
@@ -253,8 +258,8 @@ PROBLEMS: dict[str, Problem] = {
     "operator_session_required": _p(401, "请操作员先登录", "Operator, please log in", "请重新登录。", "Log in again."),
     "authorization_request_invalid": _p(
         400, "授权链接已失效", "This link from the bank is no longer good",
-        "请回到银行的页面，重新发起授权。您没有授权任何内容。",
-        "Go back to the bank's page and begin again. Nothing was granted.",
+        "请回到银行的页面，重新发起授权；打开链接本身不会授权任何内容。",
+        "Go back to the bank's page and begin again; opening a link grants nothing.",
     ),
     "session_required": _p(401, "请先登录", "Please log in", "请重新登录。", "Log in again."),
     "form_expired": _p(
@@ -330,6 +335,12 @@ PROBLEMS: dict[str, Problem] = {
     "idempotency_key_reused": _p(
         422, "Idempotency-Key 已用于另一个问题", "The Idempotency-Key was used for another question",
         "新问题请用新的键；重试请原样发送原来的请求。", "Use a new key for a new question; retry the very same request.",
+    ),
+    "record_withheld": _p(
+        403, "该记录已停止提供", "The record is withheld now",
+        "原来那次答复里有记录已被撤回或停止共享（如信用修复），重试不再给出；请用新的键查询现在的数据。",
+        "A record of the earlier answer was withdrawn or is no longer shared (credit repair, say), so a retry does not"
+        " give it again; ask with a new key for today's data.",
     ),
     "answer_not_reproducible": _p(
         410, "原答复已不能重现", "The earlier answer can no longer be reproduced",

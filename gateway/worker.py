@@ -72,7 +72,7 @@ async def work(settings: Settings, *, clock: Clock = now) -> None:
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signal_number, stop.set)
-    database = await connect_database(settings.database_url, connections=4)
+    database = await connect_database(settings.database_url, connections=8)
     try:
         log.info("worker_started", chores=[chore.name for chore in CHORES])
         chores = [_repeat(chore, database, clock, stop) for chore in CHORES]

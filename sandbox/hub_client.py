@@ -279,7 +279,9 @@ class HubClient:
         self._dpop_nonce = response.headers.get("DPoP-Nonce", self._dpop_nonce)
         if response.status_code == 400:
             return b"use_dpop_nonce" in response.content
-        return response.status_code == 401 and "use_dpop_nonce" in response.headers.get("WWW-Authenticate", "")
+        return response.status_code == 401 and "use_dpop_nonce" in response.headers.get(
+            "WWW-Authenticate", ""
+        )
 
     def _send(
         self, method: str, address: str, body: bytes | None, headers: Mapping[str, str]

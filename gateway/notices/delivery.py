@@ -8,6 +8,7 @@ answer at all. No transaction is open during a call.
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import structlog
@@ -86,7 +87,12 @@ class Postman:
             if participant_id not in self._rounds:
                 task = asyncio.create_task(self._go_round(participant_id))
                 self._rounds[participant_id] = task
-                task.add_done_callback(lambda _, name=participant_id: self._rounds.pop(name))  # type: ignore[misc]
+                task.add_done_callback(partial(self._end_round, participant_id))
+
+    def _end_round(self, participant_id: str, task: asyncio.Task[None]) -> None:
+        del self._rounds[participant_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("notices_failed", participant=participant_id, exc_info=error)
 
     async def _go_round(self, participant_id: str) -> None:
         try:

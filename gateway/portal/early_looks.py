@@ -43,9 +43,7 @@ async def early_looks(
         request,
         "early_looks.html",
         session=session,
-        days=[
-            (day, list(of_day)) for day, of_day in groupby(checks, key=lambda check: china_day(check.at))
-        ],
+        days=[(day, list(of_day)) for day, of_day in groupby(checks, key=lambda check: china_day(check.at))],
         names=names,
         first_page=before_at is None,
         older=_older(checks[-1]) if len(found) > ROWS else None,

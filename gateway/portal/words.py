@@ -99,8 +99,9 @@ WORDS: Mapping[str, Phrase] = {
     ),
     "faq_who": _("谁可以登录？", "Who can log in?"),
     "faq_who_text": _(
-        "企业的法定代表人，用江苏政务服务网的法人账号登录。",
-        "The legal representative, with the legal-person account of the Jiangsu government service network.",
+        "企业的法定代表人，用江苏政务服务网的法人账号登录；经办人也可以登录，在法定代表人委派的范围内办理。",
+        "The legal representative, with the legal-person account of the Jiangsu government service network; "
+        "and agents, who act within the mandate that the legal representative gives them.",
     ),
     "faq_fraud": _("怎样防骗？", "How do I avoid fraud?"),
     "faq_fraud_text": _(
@@ -243,8 +244,8 @@ WORDS: Mapping[str, Phrase] = {
     "changed_uses_max_day": _("每天次数", "Looks a day"),
     "changed_uses_max_month": _("每月次数", "Looks a month"),
     "changed_data_from": _("数据起始月份", "Data from"),
-    "how_often_day": _("每天最多 {n} 次", "at most {n} a day"),
-    "how_often_month": _("每月最多 {n} 次", "at most {n} a month"),
+    "how_often_day": _("每天最多 {n} 次", "At most {n} a day"),
+    "how_often_month": _("每月最多 {n} 次", "At most {n} a month"),
     "how_far_back": _("看多早", "How far back"),
     "how_far_back_value": _("只看 {month} 及以后的数据", "Only data from {month} on"),
     "standing_used_up_today": _(
@@ -533,9 +534,9 @@ WORDS: Mapping[str, Phrase] = {
     ),
     "problem_authorization_request_invalid": _("授权链接已失效", "This link is no longer good"),
     "problem_authorization_request_invalid_advice": _(
-        "链接只在一分钟内有效，答复之后也不能再用。请回到银行的页面重新发起；您没有授权任何内容。",
+        "链接只在一分钟内有效，答复之后也不能再用。请回到银行的页面重新发起；打开链接本身不会授权任何内容。",
         "A link is good for a minute, and not after it was answered. Please begin again on the bank's page; "
-        "nothing was granted.",
+        "opening a link grants nothing.",
     ),
     "problem_redis_away": _("系统繁忙", "The system is busy"),
     "problem_redis_away_advice": _("请稍等一会儿再试。", "Please try again in a moment."),

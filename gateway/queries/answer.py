@@ -56,6 +56,8 @@ async def answer(asked: Asked, hub: Spine) -> bytes:
     caller = hub.doorkeeper.who_asks(asked.credentials, "POST", asked.path)
     catalogue = hub.catalogue
     question = read_question(asked, catalogue)
+    if caller.grant_id is not None and caller.grant_id != str(question.consent_id):
+        raise Refused("consent_outside_token")  # the token was given for one consent and serves no other
     await hub.admission.admit(Knock(f"rate:{caller.participant_id}:{question.dataset}", caller.replay_key))
     view = view_of(question, caller, catalogue)
     if view.contract.live is not None and await earlier_answer(question, caller, hub):

@@ -42,6 +42,12 @@ NOTICES = [
     "CREATE INDEX notices_waiting_in_order ON notices (consent_id, event_id) WHERE state = 'waiting'",
     "CREATE INDEX notices_unhandled ON notices (event_id) WHERE state = 'given_up' AND handled_at IS NULL",
     "GRANT SELECT, INSERT, UPDATE ON webhooks, notices TO hub_app",
+    # What happened before there were notices can be polled too.
+    """
+    INSERT INTO notices (event_id, consent_id, participant_id, state, created_at, due_at)
+    SELECT event_id, consent_id, participant_id, 'kept', at, at
+    FROM consent_events JOIN consents USING (consent_id) WHERE verb <> 'submit'
+    """,
 ]
 
 AVAILABILITY = [

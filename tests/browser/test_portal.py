@@ -165,3 +165,61 @@ async def test_logging_out_ends_the_session(open_page: OpenPage, settings: Setti
     await expect(page.get_by_text("您已安全退出。")).to_be_visible()
     await page.goto(f"{settings.public_url}/portal/disclosures")
     await expect(page.get_by_role("link", name="用政务服务网法人账号登录")).to_be_visible()
+
+
+async def test_on_a_phone_less_is_granted_paused_and_resumed_without_scripts(
+    open_page: OpenPage, settings: Settings, bank: Bank, consents: Consents
+) -> None:
+    asked = await consents.asked()
+    page = await open_page(**PHONE, java_script_enabled=False)
+    await log_in(page, settings.public_url, f"/portal/requests/{asked.consent_id}")
+    await page.get_by_text("我只同意一部分").press("Enter")
+    await page.get_by_label("企业登记基本信息").uncheck()
+    await page.get_by_label("看多少天（最多 90 天）").fill("30")
+    assert await fits(page)
+    await page.get_by_role("button", name="看改好的内容").press("Enter")
+    await expect(page.get_by_text("少于申请：对方申请的是企业登记基本信息、纳税信息、90 天")).to_be_visible()
+    await page.get_by_role("button", name="同意以上内容").press("Enter")
+    await expect(page.get_by_text("贵企业同意，授权生效")).to_be_visible()
+    await page.get_by_role("button", name="暂停授权").press("Enter")
+    await expect(page.get_by_text("暂停期间，对方看不到数据。")).to_be_visible()
+    await page.get_by_role("button", name="恢复授权").press("Enter")
+    await expect(page.get_by_text("贵企业恢复授权")).to_be_visible()
+    assert await fits(page)
+
+
+async def test_the_owner_appoints_the_agent_who_then_answers_and_revokes_it_again(
+    open_page: OpenPage, settings: Settings, bank: Bank, consents: Consents
+) -> None:
+    asked = await consents.asked()
+    hub, agents_page = settings.public_url, "/portal/agents"
+    agent = await open_page(**PHONE)
+    await agent.goto(hub + f"/portal/requests/{asked.consent_id}")
+    await agent.get_by_role("link", name="用政务服务网法人账号登录").click()
+    await (
+        agent.get_by_role("listitem")
+        .filter(has_text="苏州示例精密机械有限公司")
+        .get_by_role("button", name="以经办人钱小满登录")
+        .click()
+    )
+    await agent.wait_for_url(f"{hub}/portal/requests/**")
+
+    owner = await open_page(**DESK)
+    await log_in(owner, hub)
+    await owner.get_by_role("link", name="经办人", exact=True).click()
+    await owner.get_by_label("授信审批").first.check()
+    await owner.get_by_text("选择数据").click()
+    await owner.get_by_label("企业登记基本信息").check()
+    await owner.get_by_label("纳税信息", exact=True).check()
+    assert await fits(owner)
+    await owner.get_by_role("button", name="委派", exact=True).click()
+    await expect(owner.get_by_role("article").filter(has_text="授信审批")).to_contain_text("有效")
+
+    await agent.get_by_role("button", name="同意授权").click()
+    await expect(agent.get_by_text("贵企业同意，授权生效")).to_be_visible()
+    await owner.get_by_text("撤销委派").click()
+    await owner.get_by_role("button", name="确认撤销").click()
+    await expect(owner.get_by_role("article").filter(has_text="授信审批")).to_contain_text("已撤销")
+    await agent.goto(hub + agents_page)
+    await expect(agent.get_by_text("您以经办人身份登录")).to_be_visible()
+    assert await fits(agent)

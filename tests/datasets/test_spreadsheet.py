@@ -320,7 +320,16 @@ def test_whatever_a_careful_sender_writes_is_read_back(
     safe = [[text(cell.replace("_x", "x_")) for cell in row] for row in rows]
     found = read(tmp_path_factory.mktemp("read"), *map(tuple, safe))
     said = [[cell.replace("_x", "x_") for cell in row] for row in rows]
-    assert [row.cells for row in found] == [row for row in said if any(cell.strip() for cell in row)]
+    # Of blank cells at the end of a row nothing can be said: sheets are full of them.
+    assert [ended(row.cells) for row in found] == [
+        ended(row) for row in said if any(cell.strip() for cell in row)
+    ]
+
+
+def ended(cells: list[str]) -> list[str]:
+    while cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
 
 
 @given(data=st.data())

@@ -14,10 +14,10 @@ from fastapi.routing import iter_route_contexts
 
 from consent import RIGHTS, ROLES, Role, close_operator, deeds, note_deed
 from core.clock import china_day, now
-from core.errors import TooManyRequests
+from core.errors import Conflict, TooManyRequests
 from core.settings import Settings
 from datasets import ingest
-from gateway.console import sessions
+from gateway.console import commands, sessions
 from gateway.console.access import May
 from gateway.console.sessions import OperatorSessions, read_code
 from gateway.hub import Hub
@@ -148,6 +148,26 @@ async def test_a_closed_operator_is_out_at_the_next_click_and_stays_out(desk_of:
         "location"
     ] == "/console/login?notice=session_over"
     assert (await desk.try_code("audit-admin", code)).status_code == 403
+
+
+async def test_the_command_line_makes_operators_and_prints_their_codes(
+    desk: Desk, hub: Hub, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await commands.add(settings, "an-ning", name="安宁", role="security_admin")
+    capsys.readouterr()
+    await commands.code(settings, "an-ning")
+    printed = capsys.readouterr().out
+    [code] = re.findall("(?:[A-Z2-7]{4}-){7}[A-Z2-7]{4}", printed)
+    assert f"{settings.public_url}/console/login" in printed
+    assert (await desk.try_code("an-ning", code)).status_code == 303
+    await commands.close(settings, "an-ning")
+    assert (await desk.http.get("/console/rules")).status_code == 303
+    with pytest.raises(Conflict):
+        await commands.code(settings, "an-ning")
+    capsys.readouterr()
+    await commands.show_all(settings)
+    assert "an-ning  安全管理员  安宁" in capsys.readouterr().out
+    assert await verbs(hub) == ["add", "code", "login", "close"]
 
 
 # --- sessions ---------------------------------------------------------------------------------------------------

@@ -44,7 +44,19 @@ def test_every_phrase_that_a_page_names_is_in_the_table() -> None:
 
 def test_no_phrase_is_left_over() -> None:
     """Phrases whose names are put together from a state or reason have tests of their own, below."""
-    composed = ("state_", "event_", "refused_", "outcome_", "problem_", "kind_", "welcome_", "changed_", "standing_", "role_", "mandate_")
+    composed = (
+        "state_",
+        "event_",
+        "refused_",
+        "outcome_",
+        "problem_",
+        "kind_",
+        "welcome_",
+        "changed_",
+        "standing_",
+        "role_",
+        "mandate_",
+    )
     pages = "".join(file.read_text() for file in (*PORTAL.glob("*.py"), *TEMPLATES.glob("*.html")))
     spoken = set(re.findall(r'"(\w+)"(?!: _\()', pages))
     assert {name for name in WORDS if not name.startswith(composed)} - {

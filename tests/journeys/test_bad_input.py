@@ -343,9 +343,7 @@ async def test_a_replayed_proof_at_the_token_endpoint(bank: Bank) -> None:
 
 
 @pytest.mark.parametrize("form", [{}, {"grant_type": "password"}, {"grant_type": "client_credentials"}])
-async def test_a_token_request_of_nobody(
-    bank: Bank, http: httpx.AsyncClient, form: dict[str, str]
-) -> None:
+async def test_a_token_request_of_nobody(bank: Bank, http: httpx.AsyncClient, form: dict[str, str]) -> None:
     proof = bank.proof("POST", f"{bank.base}/oauth/token")
     answer = await http.post(f"{bank.base}/oauth/token", data=form, headers={"DPoP": proof})
     assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")

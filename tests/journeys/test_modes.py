@@ -73,7 +73,9 @@ async def test_a_withheld_field_that_is_asked_for_alone_is_a_refusal(
 # --- verification ------------------------------------------------------------------------------------------------
 
 
-async def test_a_statement_is_judged_and_no_value_leaves(bank: Bank, consents: Consents, truth: Truth) -> None:
+async def test_a_statement_is_judged_and_no_value_leaves(
+    bank: Bank, consents: Consents, truth: Truth
+) -> None:
     consent_id = await consents.active()
     asked = await bank.query("tax", consent_id, ENTERPRISE, statements=[VAT_AT_LEAST, SALES_ABOUT])
     answer = asked.json()
@@ -109,11 +111,16 @@ async def test_what_is_not_there_is_unknown_and_free(bank: Bank, consents: Conse
     assert (await truth.usage()).nothing_found == 1
 
 
-async def test_the_tries_end_and_the_refusal_is_recorded(bank: Bank, consents: Consents, truth: Truth) -> None:
+async def test_the_tries_end_and_the_refusal_is_recorded(
+    bank: Bank, consents: Consents, truth: Truth
+) -> None:
     consent_id = await consents.active()
     refused = None
     for tenth in range(10, 40):
-        statement = {**VAT_AT_LEAST, "value": tenth * 100_000 if tenth in (10, 12, 15, 20, 25, 30) else 3_000_000}
+        statement = {
+            **VAT_AT_LEAST,
+            "value": tenth * 100_000 if tenth in (10, 12, 15, 20, 25, 30) else 3_000_000,
+        }
         answer = await bank.query("tax", consent_id, ENTERPRISE, statements=[statement])
         if answer.status_code != 200:
             refused = await problem_of(answer)
@@ -136,7 +143,10 @@ async def test_without_a_consent_a_statement_is_not_judged_and_costs_no_try(
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        ({"statements": [{"field": "vat_paid_fen", "kind": "at_least", "value": 2_000_001}]}, "statements[0]"),
+        (
+            {"statements": [{"field": "vat_paid_fen", "kind": "at_least", "value": 2_000_001}]},
+            "statements[0]",
+        ),
         ({"statements": [{"field": "shoe_size", "kind": "exact", "value": 1}]}, "statements[0].field"),
         ({"mode": "verify"}, "statements"),
         ({"mode": "collected", "statements": [VAT_AT_LEAST]}, "statements"),
