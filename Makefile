@@ -34,7 +34,7 @@ demo: setup assets ## 完整演示，ONCE=1 演一遍即退出 / the whole story
 	@$(PY) -m gateway demo $(if $(filter-out 0,$(ONCE)),--once)
 
 test: check assets interop browser ## 检查与全部测试 / the checks and every test
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(PY) -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
 
 check: setup-dev ## 静态检查 / ruff, mypy, import-linter
 	@.venv/bin/ruff check .
