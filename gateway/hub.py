@@ -122,7 +122,7 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
             doorkeeper=doorkeeper,
             admission=admission,
             catalogue=catalogue,
-            shelf=GroupOperation(on_database(database.hot, read_records), batches_max=1),
+            shelf=GroupOperation(on_database(database.hot, read_records), batches_max=1, batch_size_max=512),
             shelf_again=GroupOperation(on_database(database.hot, reread_records)),
             live=live,
             deliveries=deliveries,
