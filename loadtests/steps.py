@@ -73,7 +73,7 @@ class Bench:
         decision_id, at = uuid.uuid4(), hub.clock()
 
         def cut() -> Shown:
-            return show(view, Material([shelved]), at, ())
+            return show(view, Material([shelved]), at, hub.spine.deliveries.known_at)
 
         shown = cut()
         body = write_answer(view, shown, decision_id, at)

@@ -69,7 +69,7 @@ async def tell(asked: Asked, caller: Caller, question: Question, view: View, hub
     """Get it, cut it, remember it; then the body may leave."""
     material = await gather(question, view, caller, hub)
     decision_id, at = new_id(), hub.clock()
-    shown = show(view, material, at, hub.deliveries.known_at(at))
+    shown = show(view, material, at, hub.deliveries.known_at)
     body = write_answer(view, shown, decision_id, at)
     remembered = await hub.remember.ask(
         entry_of(body, asked, caller, question, view, shown, material.forbidden, decision_id, at)
@@ -219,7 +219,7 @@ async def answer_again(caller: Caller, question: Question, hub: Spine) -> bytes:
     if any(one.held_back for one in shelved):
         raise Refused("record_withheld", **facts)
     material = Material(shelved, checks_of(question, view))
-    shown = show(view, material, earlier.at, hub.deliveries.known_at(earlier.at))
+    shown = show(view, material, earlier.at, hub.deliveries.known_at)
     body = write_answer(view, shown, earlier.decision_id, earlier.at)
     if hashlib.sha256(earlier.salt + body).digest() != earlier.answer_digest:
         raise Conflict("answer_not_reproducible", **facts)

@@ -14,6 +14,8 @@ from core.clock import china_day
 from datasets import ABSENCE_NOTE, Mode, Shelved, View, answers_anything, verify
 from gateway.queries.gathering import Material
 
+DeliveredBy = Callable[[datetime], Collection[str]]
+
 
 class Shown(NamedTuple):
     """``parts`` go into the answer as they stand; ``as_of`` and ``as_of_oldest`` are None when nothing was found."""
@@ -29,12 +31,12 @@ class Shown(NamedTuple):
         return bool(self.record_ids)
 
 
-def show(view: View, material: Material, at: datetime, delivered: Collection[str]) -> Shown:
-    """``delivered``: the data sets of which the hub had got anything at all by then."""
-    return _SHOW[view.mode](view, material, at, delivered)
+def show(view: View, material: Material, at: datetime, delivered_by: DeliveredBy) -> Shown:
+    """``delivered_by``: the data sets of which the hub had got anything at all by an instant."""
+    return _SHOW[view.mode](view, material, at, delivered_by)
 
 
-def _show_records(view: View, material: Material, at: datetime, delivered: Collection[str]) -> Shown:
+def _show_records(view: View, material: Material, at: datetime, delivered_by: DeliveredBy) -> Shown:
     [shelved] = material.shelved
     records = orjson.Fragment(view.render(shelved.bodies))
     if not shelved.found:
@@ -44,13 +46,14 @@ def _show_records(view: View, material: Material, at: datetime, delivered: Colle
     return Shown(shelved.record_ids, shelved.as_of_newest, shelved.as_of, parts)
 
 
-def _show_indicators(view: View, material: Material, at: datetime, delivered: Collection[str]) -> Shown:
+def _show_indicators(view: View, material: Material, at: datetime, delivered_by: DeliveredBy) -> Shown:
     """One record of figures, and from which records they were made.
 
     An input that its owner never delivered makes its figures null, not zero.
     """
     plan = view.indicators
     assert plan is not None
+    delivered = delivered_by(at)
     by_dataset = {
         dataset: shelved for (dataset, _), shelved in zip(view.inputs, material.shelved, strict=True)
     }
@@ -83,7 +86,7 @@ def _input_json(dataset: str, shelved: Shelved, delivered: Collection[str]) -> d
     }
 
 
-def _show_verdicts(view: View, material: Material, at: datetime, delivered: Collection[str]) -> Shown:
+def _show_verdicts(view: View, material: Material, at: datetime, delivered_by: DeliveredBy) -> Shown:
     """Match or mismatch. Where every verdict is unknown nothing tells a missing record from an empty field."""
     [shelved] = material.shelved
     verdicts = verify(material.checks, shelved.bodies) if material.checks else []
@@ -101,7 +104,7 @@ _NOT_FOUND: Mapping[Mode, str] = {
     "verify": f"{ABSENCE_NOTE}：暂无可供核对的数据。",
 }
 
-_SHOW: Mapping[Mode, Callable[[View, Material, datetime, Collection[str]], Shown]] = {
+_SHOW: Mapping[Mode, Callable[[View, Material, datetime, DeliveredBy], Shown]] = {
     "collected": _show_records,
     "live": _show_records,
     "derived": _show_indicators,

@@ -38,6 +38,28 @@ async def call(bank: Bank, method: str, path: str, token: str) -> httpx.Response
     )
 
 
+async def test_a_token_of_one_consent_answers_no_question_under_another(
+    bank: Bank, granted: dict[str, Any], consents: Consents
+) -> None:
+    another = await consents.active()
+
+    async def ask(consent_id: object) -> httpx.Response:
+        path, token = "/v1/datasets/tax/queries", granted["access_token"]
+        return await bank.http.post(
+            bank.base + path,
+            json={"consent_id": str(consent_id), "uscc": ENTERPRISE, "purpose": "credit_review"},
+            headers={
+                "Authorization": f"DPoP {token}",
+                "DPoP": bank.proof("POST", bank.base + path, token=token),
+                "Idempotency-Key": "one-token-two-consents",
+            },
+        )
+
+    refused = await ask(another)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/consent-outside-token")
+    assert (await ask(granted["grant_id"])).status_code == 200
+
+
 # --- refresh tokens ---------------------------------------------------------------------------------------------
 
 
