@@ -14,8 +14,9 @@ from joserfc.jwk import ECKey
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from consent.artefact import Approval, Wording, digest_of, sentences_of, sign_artefact
+from consent.artefact import Approval, Artefact, Wording, digest_of, sentences_of, sign_artefact
 from consent.enterprises import Signatory
+from consent.factors import ConfirmedBy, must_confirm
 from consent.life import (
     Consent,
     actor_of,
@@ -31,6 +32,7 @@ from consent.mandates import authority_of, live_mandates, must_represent
 from consent.models import approval_rules, consent_approvals, consent_artefacts, consents
 from consent.policies import ConsentTerms, assurance_needed, assurance_of, next_state
 from core.errors import Conflict, InvalidInput, NotFound, Refused
+from core.sm2 import SM2Key
 
 APPROVALS_MAX = 5
 
@@ -61,22 +63,25 @@ async def approve(
     wording: Wording,
     levels: Collection[int],
     key: ECKey,
+    second_key: SM2Key | None = None,
     at: datetime,
     granted: ConsentTerms | None = None,
     read: str | None = None,
+    confirmed_by: ConfirmedBy | None = None,
 ) -> Consent:
     """One person says yes; with the last one that is needed the consent is active and its artefact signed.
 
     ``levels``: of the fields that will leave. ``granted``: less than what was asked. ``read``: `digest_of` the
-    sentences that were on the page. A running consent that this one amends ends in the same transaction. Raises
-    `Refused`, `Conflict`, or `InvalidInput` for more than was asked.
+    sentences that were on the page. ``confirmed_by``: how the person proved, just now, that it is still there.
+    ``second_key``: for a second signature of the artefact. A running consent that this one amends ends in the same
+    transaction. Raises `Refused`, `Conflict`, or `InvalidInput` for more than was asked.
     """
     consent, replaced = await _lock_both(tx, signatory.uscc, consent_id, at)
     terms = _terms_granted(consent, granted, at)
     sentences = sentences_of(consent, wording, granted=terms, replaced=replaced)
     if read is not None and read != digest_of(sentences):
         raise Refused("form_expired", "the sentences to sign have changed since the page was shown")
-    yes = await _add_approval(tx, consent, terms, signatory, levels, at)
+    yes = await _add_approval(tx, consent, terms, signatory, levels, confirmed_by, at)
     changed = {}
     if terms != consent.terms:
         changed = {**columns_of(terms), "asked": terms_as_json(consent.terms)}
@@ -85,7 +90,7 @@ async def approve(
             tx, consent, "approve_in_part", actor=actor_of(signatory), at=at, facts=_facts(yes), **changed
         )
     else:
-        await _complete(tx, yes, replaced, signatory, sentences, key, at, changed)
+        await _complete(tx, yes, replaced, signatory, sentences, (key, second_key), at, changed)
     return await find(tx, stored_consents().where(is_(consent_id)))
 
 
@@ -95,7 +100,7 @@ async def _complete(
     replaced: Consent | None,
     signatory: Signatory,
     sentences: Sequence[str],
-    key: ECKey,
+    keys: tuple[ECKey, SM2Key | None],
     at: datetime,
     changed: Mapping[str, Any],
 ) -> None:
@@ -112,7 +117,8 @@ async def _complete(
         replaced=replaced,
         valid_from=at,
         valid_until=valid_until,
-        key=key,
+        key=keys[0],
+        second_key=keys[1],
     )
     facts = _facts(yes)
     if replaced is not None:
@@ -127,11 +133,11 @@ async def _complete(
         facts=facts,
         **{**changed, "valid_from": at, "valid_until": valid_until},
     )
-    await tx.execute(
-        insert(consent_artefacts).values(
-            consent_id=consent_id, jws=artefact.jws, digest=artefact.digest, signed_at=at
-        )
-    )
+    await store_artefact(tx, consent_id, artefact, at)
+
+
+async def store_artefact(tx: AsyncConnection, consent_id: UUID, artefact: Artefact, at: datetime) -> None:
+    await tx.execute(insert(consent_artefacts).values(consent_id=consent_id, signed_at=at, **vars(artefact)))
 
 
 def _facts(yes: Yes) -> dict[str, Any]:
@@ -194,19 +200,18 @@ async def _add_approval(
     terms: ConsentTerms,
     signatory: Signatory,
     levels: Collection[int],
+    confirmed_by: ConfirmedBy | None,
     at: datetime,
 ) -> Yes:
     mandate = await authority_of(tx, signatory, terms, at)
     if assurance_of(signatory.assurance) < assurance_needed(levels):
         raise Refused("assurance_too_low", "data of these levels needs a stronger log-in")
-    approvals = list(await approvals_of(tx, consent.consent_id))
-    living = await live_mandates(tx, consent.terms.uscc, [one.subject for one in approvals], at)
-    mandates = {one.mandate_id: one.as_json() for one in living if one.covers(terms)}
-    approvals = [one for one in approvals if one.mandate_id is None or one.mandate_id in mandates]
+    approvals, mandates = await approvals_that_count(tx, consent, terms, at)
     if signatory.subject in {one.subject for one in approvals}:
         raise Conflict(
             "consent_state", "this person agreed before", state=consent.state, verb="approve_in_part"
         )
+    await must_confirm(tx, signatory, confirmed_by, levels=levels)
     if mandate is not None:
         mandates[mandate.mandate_id] = mandate.as_json()
     mine = Approval(
@@ -216,10 +221,24 @@ async def _add_approval(
         assurance=signatory.assurance,
         mandate_id=mandate.mandate_id if mandate else None,
         at=at,
+        confirmed_by=confirmed_by,
+        proven_by=signatory.proven_by,
     )
     await tx.execute(insert(consent_approvals).values(consent_id=consent.consent_id, **vars(mine)))
     needed = await approvals_needed(tx, consent.terms.uscc, terms.purpose, levels)
     return Yes(consent, terms, [*approvals, mine], mandates, needed)
+
+
+async def approvals_that_count(
+    tx: AsyncConnection, consent: Consent, terms: ConsentTerms, at: datetime
+) -> tuple[Sequence[Approval], dict[UUID, Mapping[str, Any]]]:
+    """Every yes to ``terms`` that holds now, an agent's as long as its mandate lives; and those mandates, as JSON."""
+    approvals = await approvals_of(tx, consent.consent_id)
+    living = await live_mandates(tx, consent.terms.uscc, [one.subject for one in approvals], at)
+    mandates: dict[UUID, Mapping[str, Any]] = {
+        one.mandate_id: one.as_json() for one in living if one.covers(terms)
+    }
+    return [one for one in approvals if one.mandate_id is None or one.mandate_id in mandates], mandates
 
 
 async def approvals_of(tx: AsyncConnection, consent_id: UUID) -> Sequence[Approval]:
@@ -241,11 +260,13 @@ async def set_approvals_needed(
     level_from: int | None = None,
     needed: int,
     at: datetime,
+    confirmed_by: ConfirmedBy | None = None,
 ) -> None:
     """From now on so many distinct persons must agree; by the legal representative, every setting is kept."""
     must_represent(signatory)
     if not 1 <= needed <= APPROVALS_MAX or level_from not in (None, 1, 2, 3, 4, 5):
         raise InvalidInput("approvals_needed", f"1 to {APPROVALS_MAX} persons, for data from level 1 to 5")
+    await must_confirm(tx, signatory, confirmed_by)
     await tx.execute(
         insert(approval_rules).values(
             uscc=signatory.uscc,

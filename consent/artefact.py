@@ -2,9 +2,14 @@
 
 Field names follow ISO/IEC TS 27560. The notice in it is, word for word, what the enterprise read when it
 agreed. Anyone can check it offline against the hub's published key set.
+
+A second signature of the same payload, by SM2, lies beside it as a JWS with detached content (RFC 7515
+appendix F). Both together are the general JSON form (§7.2.1); the compact form stays one that every library reads.
 """
 
+import base64
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,6 +23,8 @@ from joserfc.jwk import ECKey
 from consent.life import Consent, terms_as_json
 from consent.policies import Change, ConsentTerms, difference
 from core.clock import china_day
+from core.sm2 import ALGORITHM as SM2_ALGORITHM
+from core.sm2 import SM2Key
 
 SCHEMA = "xinyi-hub-consent-1"
 TYPE = "consent+jws"
@@ -39,7 +46,7 @@ class Wording:
 
 @dataclass(frozen=True)
 class Approval:
-    """One person's yes. ``mandate_id`` None: as the legal representative."""
+    """One person's yes. ``mandate_id`` None: as the legal representative. ``confirmed_by``: `consent.factors`."""
 
     subject: str
     name: str
@@ -47,12 +54,25 @@ class Approval:
     assurance: str
     mandate_id: UUID | None
     at: datetime
+    confirmed_by: str | None = None
+    proven_by: str | None = None
 
 
 @dataclass(frozen=True)
 class Artefact:
     jws: str
     digest: bytes
+    sm2_signature: str | None = None
+    """a JWS with detached content: header and signature with nothing between the dots"""
+
+    def as_json(self) -> str:
+        """With all signatures, in the general JSON form (RFC 7515 §7.2.1), ES256 first."""
+        header, payload, signature = self.jws.split(".")
+        signatures = [{"protected": header, "signature": signature}]
+        if self.sm2_signature is not None:
+            header, _, signature = self.sm2_signature.split(".")
+            signatures.append({"protected": header, "signature": signature})
+        return json.dumps({"payload": payload, "signatures": signatures})
 
 
 def sentences_of(
@@ -173,8 +193,13 @@ def sign_artefact(
     valid_from: datetime,
     valid_until: datetime,
     key: ECKey,
+    second_key: SM2Key | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> Artefact:
-    """Sign what was agreed. ``approvals``: every person's yes, the last one completing it; ``mandates`` of agents."""
+    """Sign what was agreed. ``approvals``: every person's yes, the last one completing it; ``mandates`` of agents.
+
+    ``evidence``: on what it rests if not on a log-in (`consent.signed_forms`).
+    """
     asked = consent.asked or consent.terms
     record: dict[str, Any] = {
         "schema_version": SCHEMA,
@@ -206,14 +231,30 @@ def sign_artefact(
         "supersedes": None if replaced is None else _superseded(replaced, granted),
         "event": {"event_type": "approve", "event_state": "active", "event_time": valid_from.isoformat()},
     }
-    return sign(record, TYPE, key)
+    if evidence is not None:
+        record["evidence"] = dict(evidence)
+    return sign(record, TYPE, key, second_key)
 
 
-def sign(record: Mapping[str, Any], kind: str, key: ECKey) -> Artefact:
+def sign(record: Mapping[str, Any], kind: str, key: ECKey, second_key: SM2Key | None = None) -> Artefact:
     """Canonical JSON in a compact JWS; ``kind`` is its ``typ``."""
     payload = rfc8785.dumps(dict(record))
     header = {"alg": "ES256", "kid": key.kid, "typ": kind}
-    return Artefact(jws.serialize_compact(header, payload, key), hashlib.sha256(payload).digest())
+    return Artefact(
+        jws.serialize_compact(header, payload, key),
+        hashlib.sha256(payload).digest(),
+        None if second_key is None else _sm2_signature(payload, kind, second_key),
+    )
+
+
+def _sm2_signature(payload: bytes, kind: str, key: SM2Key) -> str:
+    header = _base64url(rfc8785.dumps({"alg": SM2_ALGORITHM, "kid": key.kid, "typ": kind}))
+    signature = key.sign(f"{header}.{_base64url(payload)}".encode())
+    return f"{header}..{_base64url(signature)}"
+
+
+def _base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
 def _person(one: Approval, mandates: Mapping[UUID, Mapping[str, Any]]) -> dict[str, Any]:
@@ -221,6 +262,8 @@ def _person(one: Approval, mandates: Mapping[UUID, Mapping[str, Any]]) -> dict[s
         "name": one.name,
         "role": one.role,
         "assurance": one.assurance,
+        "confirmed_by": one.confirmed_by,
+        "proven_by": one.proven_by,
         "subject": one.subject,
         "mandate": dict(mandates[one.mandate_id]) if one.mandate_id else None,
     }

@@ -10,10 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.models import enterprise_people, enterprises
 
+GOVERNMENT_LOGIN = "government_login"
+BUSINESS_LICENCE = "business_licence"
+BANK_TRANSFER = "bank_transfer"
+"""How a person has proven that they act for the enterprise."""
+
 
 @dataclass(frozen=True)
 class Signatory:
-    """A person acting for an enterprise, as the government log-in vouched for it."""
+    """A person acting for an enterprise, as the log-in vouched for it."""
 
     uscc: str
     enterprise_name: str
@@ -21,9 +26,11 @@ class Signatory:
     role: str
     """``legal_representative`` or ``agent``; an agent needs a mandate (`consent.mandates`)"""
     assurance: str
-    """the `acr` of the log-in (OpenID Connect Core §2)"""
+    """the `acr` of the log-in (OpenID Connect Core §2), or what a later proof has raised it to"""
     subject: str
-    """the log-in's opaque identifier of the person"""
+    """the hub's opaque name of the person for this enterprise, whichever way they came"""
+    proven_by: str = GOVERNMENT_LOGIN
+    """`GOVERNMENT_LOGIN` or `BUSINESS_LICENCE`, then what raised the assurance: ``business_licence+bank_transfer``"""
 
 
 @dataclass(frozen=True)

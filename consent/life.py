@@ -43,6 +43,8 @@ class Consent:
     spent_that_day: int = 0
     spent_that_month: int = 0
     """uses on the day ``spent_on`` (China's time), and in its month up to then"""
+    through: str | None = None
+    """the platform that may hand in the form which the enterprise signed there (`consent.signed_forms`)"""
 
     @property
     def uses_left(self) -> int:
@@ -190,6 +192,7 @@ def _terms(row: Mapping[str, Any]) -> ConsentTerms:
 _OWN = (
     "consent_id", "participant_id", "participant_name", "uses_spent", "state", "requested_at", "answer_by",
     "valid_from", "valid_until", "participant_class", "supersedes", "spent_on", "spent_that_day", "spent_that_month",
+    "through",
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.artefact import sign
 from consent.enterprises import Person, Signatory, people_of
+from consent.factors import ConfirmedBy, must_confirm
 from consent.life import actor_of
 from consent.models import mandate_events, mandates
 from consent.policies import AGENT, LEGAL_REPRESENTATIVE, TERM_DAYS_MAX, ConsentTerms
@@ -84,6 +85,7 @@ async def appoint(
     valid_until: datetime,
     key: ECKey,
     at: datetime,
+    confirmed_by: ConfirmedBy | None = None,
 ) -> Mandate:
     """The legal representative lets a person who has logged in for the enterprise approve within these limits.
 
@@ -95,6 +97,7 @@ async def appoint(
     faults = _faults(agent, purposes, datasets, term_days_max, (valid_until - at).days)
     if faults or agent is None:
         raise InvalidInput("mandate_invalid", "; ".join(faults.values()), errors=faults)
+    await must_confirm(tx, signatory, confirmed_by)
     mandate = Mandate(
         mandate_id=new_id(),
         uscc=signatory.uscc,

@@ -1,5 +1,6 @@
 """Tables of the consent room. ``consent_events``, ``consent_artefacts``, ``consent_approvals``, ``approval_rules``,
-``mandate_events`` and ``operator_events`` are append-only by database right.
+``mandate_events``, ``factor_events``, ``operator_events`` and the three of signed forms are append-only by database
+right.
 
 The view ``live_consents`` (migrations) is this room's contract with the ledger: one row per consent, whose
 ``standing`` says how it stands at this instant (``active`` only if approved, in its term and with uses left, also
@@ -97,6 +98,12 @@ consents = Table(
     ),
     Column("asked", JSONB, comment="what the bank had asked for, where the enterprise granted less"),
     Column("reminded_at", DateTime(timezone=True)),
+    Column(
+        "through",
+        Text,
+        ForeignKey("participants.participant_id"),
+        comment="the platform that may hand in the form which the enterprise signed there",
+    ),
 )
 
 consent_events = Table(
@@ -121,6 +128,7 @@ consent_artefacts = Table(
     Column("jws", Text, nullable=False, comment="RFC 7515 compact, payload RFC 8785 canonical JSON"),
     Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the payload"),
     Column("signed_at", DateTime(timezone=True), nullable=False),
+    Column("sm2_signature", Text, comment="of the same payload, RFC 7515 appendix F; null: none was made"),
 )
 
 backchannel_requests = Table(
@@ -169,6 +177,13 @@ enterprise_people = Table(
     Column("role", Text, nullable=False, comment="legal_representative | agent, as the log-in vouched"),
     Column("first_seen_at", DateTime(timezone=True), nullable=False),
     Column("last_seen_at", DateTime(timezone=True), nullable=False),
+    Column(
+        "news_read_to",
+        BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="newest event the person has seen",
+    ),
 )
 
 mandates = Table(
@@ -211,6 +226,43 @@ consent_approvals = Table(
     Column("assurance", Text, nullable=False),
     Column("mandate_id", Uuid, ForeignKey("mandates.mandate_id")),
     Column("at", DateTime(timezone=True), nullable=False),
+    Column("proven_by", Text, comment="how the person came: `Signatory.proven_by`"),
+    Column(
+        "confirmed_by", Text, comment="totp | passkey | fresh_login; null: nothing was needed, or none there"
+    ),
+)
+
+factors = Table(
+    "factors",
+    metadata,
+    Column("factor_id", Uuid, primary_key=True, comment="of a totp, the secret is derived from it"),
+    Column("uscc", Text, nullable=False),
+    Column("subject", Text, nullable=False, comment="the log-in's opaque identifier of the person"),
+    Column("kind", Text, nullable=False, comment="totp | passkey"),
+    Column("name", Text, nullable=False, comment="the person's own word for it"),
+    Column("enrolled_at", DateTime(timezone=True), nullable=False),
+    Column("used_at", DateTime(timezone=True)),
+    Column("removed_at", DateTime(timezone=True)),
+    Column("last_step", BigInteger, comment="totp: of the last code that was taken, RFC 6238 §5.2"),
+    Column("tries", SmallInteger, nullable=False, server_default="0", comment="totp: wrong codes in a row"),
+    Column(
+        "held_until", DateTime(timezone=True), comment="totp: no code is taken before, after too many tries"
+    ),
+    Column("credential_id", LargeBinary, comment="passkey"),
+    Column("public_key", LargeBinary, comment="passkey: COSE_Key, RFC 9052 §7"),
+    Column("sign_count", BigInteger, comment="passkey: WebAuthn §6.1.1"),
+)
+
+factor_events = Table(
+    "factor_events",
+    metadata,
+    Column("event_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("factor_id", Uuid, ForeignKey("factors.factor_id"), nullable=False),
+    Column("uscc", Text, nullable=False),
+    Column("person_name", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("verb", Text, nullable=False, comment="enrol | remove"),
+    Column("confirmed_by", Text, nullable=False, comment="totp | passkey | fresh_login | recovery"),
 )
 
 approval_rules = Table(
@@ -223,6 +275,23 @@ approval_rules = Table(
     Column("needed", SmallInteger, nullable=False, comment="1 to 5 persons"),
     Column("set_by", Text, nullable=False),
     Column("set_at", DateTime(timezone=True), nullable=False),
+)
+
+transfer_proofs = Table(
+    "transfer_proofs",
+    metadata,
+    Column(
+        "proof_id", Uuid, primary_key=True, comment="also the number of the order at the transfer service"
+    ),
+    Column("uscc", Text, nullable=False),
+    Column("subject", Text, nullable=False, comment="whose assurance it raises"),
+    Column("person_name", Text, nullable=False),
+    Column("account_tail", Text, nullable=False, comment="last four digits; the account is not kept"),
+    Column("amount_digest", LargeBinary, nullable=False, comment="HMAC-SHA-256 of number and amount"),
+    Column("ordered_at", DateTime(timezone=True), nullable=False),
+    Column("tries", SmallInteger, nullable=False, comment="wrong amounts, 3 at most"),
+    Column("returned_at", DateTime(timezone=True), comment="the bank did not take it"),
+    Column("proven_at", DateTime(timezone=True)),
 )
 
 webhooks = Table(
@@ -252,4 +321,55 @@ notices = Table(
     Column("settled_at", DateTime(timezone=True)),
     Column("handled_at", DateTime(timezone=True), comment="a person saw to it"),
     Column("handled_by", Text),
+)
+
+consent_steps = Table(
+    "consent_steps",
+    metadata,
+    Column("consent_id", Uuid, primary_key=True, comment="no foreign key: see the migration"),
+    Column(
+        "step",
+        Text,
+        primary_key=True,
+        comment="shown | opened | logged_in | read | less | challenged | confirmed",
+    ),
+    Column("at", DateTime(timezone=True), nullable=False, comment="for the first time"),
+)
+
+signed_forms = Table(
+    "signed_forms",
+    metadata,
+    Column("form_id", Uuid, primary_key=True),
+    Column("consent_id", Uuid, ForeignKey("consents.consent_id"), nullable=False),
+    Column("handed_in_by", Text, ForeignKey("participants.participant_id"), nullable=False),
+    Column("handed_in_at", DateTime(timezone=True), nullable=False),
+    Column("media_type", Text, nullable=False, comment="by its content, not by what was said"),
+    Column("octets", Integer, nullable=False),
+    Column("pages", SmallInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of the file"),
+    Column(
+        "signed_on",
+        Date,
+        nullable=False,
+        comment="as who handed it in read it from the form; so the next two",
+    ),
+    Column("enterprise_name", Text, nullable=False),
+    Column("signatory_name", Text, nullable=False),
+)
+
+signed_form_files = Table(
+    "signed_form_files",
+    metadata,
+    Column("form_id", Uuid, ForeignKey("signed_forms.form_id"), primary_key=True),
+    Column("content", LargeBinary, nullable=False, comment="PDF, JPEG or PNG, as it came"),
+)
+
+signed_form_reviews = Table(
+    "signed_form_reviews",
+    metadata,
+    Column("form_id", Uuid, ForeignKey("signed_forms.form_id"), primary_key=True),
+    Column("operator_id", Text, ForeignKey("operators.operator_id"), primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("because", Text, comment="why it was sent back, a stable word; null: it is as it should be"),
+    Column("note", Text, nullable=False),
 )

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, case, exists, insert, literal, or_, select, update
+from sqlalchemy import Select, case, exists, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from consent.models import consent_events, consents, notices, webhooks
@@ -65,6 +65,17 @@ class Undelivered(NamedTuple):
     settled_at: datetime
     attempts: int
     fault: str
+
+
+class UndeliveredOfBank(NamedTuple):
+    """How many notices wait for a person because of one bank."""
+
+    participant_id: str
+    notices: int
+    oldest_at: datetime
+    """the oldest event among them"""
+    listens: bool
+    """whether it has a webhook that is open, so that trying again may help"""
 
 
 async def announce(tx: AsyncConnection, event_id: int) -> None:
@@ -223,6 +234,22 @@ async def undelivered(tx: AsyncConnection, *, after: int = 0, limit: int = 100) 
         .limit(limit)
     )
     return [Undelivered(*row) for row in rows]
+
+
+async def undelivered_by_bank(tx: AsyncConnection) -> Sequence[UndeliveredOfBank]:
+    """The same counted, who waits longest first."""
+    listens = exists().where(
+        webhooks.c.participant_id == notices.c.participant_id, webhooks.c.closed_at.is_(None)
+    )
+    oldest = func.min(consent_events.c.at)
+    rows = await tx.execute(
+        select(notices.c.participant_id, func.count(), oldest, listens)
+        .join(consent_events, consent_events.c.event_id == notices.c.event_id)
+        .where(notices.c.state == "given_up", notices.c.handled_at.is_(None))
+        .group_by(notices.c.participant_id)
+        .order_by(oldest, notices.c.participant_id)
+    )
+    return [UndeliveredOfBank(*row) for row in rows]
 
 
 async def note_handled(tx: AsyncConnection, event_id: int, *, by: str, at: datetime) -> None:

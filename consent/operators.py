@@ -29,15 +29,35 @@ Right = Literal[
     "approve_rules",
     "explain_decisions",
     "see_operators",
+    "see_funnel",
+    "see_notices",
+    "handle_notices",
+    "see_forms",
+    "review_forms",
 ]
 
 RIGHTS: dict[Role, frozenset[Right]] = {
-    "system_admin": frozenset({"see_quality", "fetch_corrections"}),
-    "security_admin": frozenset({"see_rules", "draft_rules", "approve_rules", "explain_decisions"}),
-    "audit_admin": frozenset({"see_quality", "see_rules", "explain_decisions", "see_operators"}),
+    "system_admin": frozenset(
+        {"see_quality", "fetch_corrections", "see_funnel", "see_notices", "handle_notices"}
+    ),
+    "security_admin": frozenset(
+        {"see_rules", "draft_rules", "approve_rules", "explain_decisions", "see_forms", "review_forms"}
+    ),
+    "audit_admin": frozenset(
+        {
+            "see_quality",
+            "see_rules",
+            "explain_decisions",
+            "see_operators",
+            "see_funnel",
+            "see_notices",
+            "see_forms",
+        }
+    ),
 }
 """``approve_rules`` is also activating and withdrawing; that the approver is not the drafter, the rule sets keep.
-``fetch_corrections`` hands out rows as they were delivered, persons included: only who returns them to their owner."""
+``fetch_corrections`` hands out rows as they were delivered, persons included: only who returns them to their owner.
+``review_forms``: the security administrator decides what opens data, by rules and by forms (consent/signed_forms.py)."""
 
 Verb = Literal[
     "add",
@@ -53,6 +73,11 @@ Verb = Literal[
     "withdraw",
     "replay",
     "explain",
+    "resend",
+    "handled",
+    "look_at_form",
+    "find_form_good",
+    "send_form_back",
 ]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 
@@ -135,6 +160,16 @@ async def note_deed(
     """Append what an operator did, in the transaction in which it was done."""
     event = {"operator_id": operator_id, "verb": verb, "about": about, "at": at}
     await tx.execute(insert(operator_events).values(event))
+
+
+async def has_done(tx: AsyncConnection, operator_id: str, verb: Verb, about: str) -> bool:
+    """Whether the operator ever did that with this."""
+    event = select(operator_events.c.number).where(
+        operator_events.c.operator_id == operator_id,
+        operator_events.c.verb == verb,
+        operator_events.c.about == about,
+    )
+    return await tx.scalar(event.limit(1)) is not None
 
 
 async def deeds(

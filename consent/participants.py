@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import asyncpg
 from joserfc.errors import JoseError
@@ -25,7 +24,8 @@ class Client:
     client_id: str
     participant_id: str
     participant_class: str
-    jwks: dict[str, Any]
+    jwks: str
+    """RFC 7517 key set, as it was registered"""
     suspended: bool
     redirect_uris: tuple[str, ...] = ()
     """where the browser of an enterprise may be sent back to"""
@@ -115,7 +115,7 @@ async def find_clients(
             row["client_id"],
             row["participant_id"],
             row["participant_class"],
-            json.loads(row["jwks"]),
+            row["jwks"],
             row["suspended"],
             tuple(row["redirect_uris"]),
             row["notification_url"],

@@ -22,6 +22,8 @@ State = Literal[
 ]
 Verb = Literal[
     "submit",
+    "hand_in",
+    "send_back",
     "approve_in_part",
     "approve",
     "reject",
@@ -40,6 +42,8 @@ STATES: tuple[State, ...] = get_args(State)
 TRANSITIONS: dict[State, dict[Verb, State]] = {
     "draft": {"submit": "awaiting"},
     "awaiting": {
+        "hand_in": "awaiting",
+        "send_back": "awaiting",
         "approve": "active",
         "approve_in_part": "partially_approved",
         "reject": "rejected",
@@ -83,6 +87,8 @@ AGENT = "agent"
 TERM_DAYS_MAX = 365
 USES_MAX = 10_000
 RETENTION_DAYS_MAX = 3 * 365
+RETENTION_DAYS = 365
+"""how long the bank may keep what it gets, unless told"""
 MESSAGE_CHARACTERS_MAX = 200
 
 
@@ -105,8 +111,8 @@ class ConsentTerms:
     datasets: tuple[str, ...]
     term_days: int
     uses_max: int
-    retention_days: int
-    message: str
+    retention_days: int = RETENTION_DAYS
+    message: str = ""
     uses_max_day: int | None = None
     uses_max_month: int | None = None
     data_from: date | None = None
@@ -173,12 +179,17 @@ def difference(old: ConsentTerms, new: ConsentTerms) -> tuple[Change, ...]:
 
 
 SENSITIVE_LEVEL = 4
+ASSURANCE_MOST = 3
 _ASSURANCE = re.compile(r"urn:xinyi:loa:([1-9])")
+
+
+def is_sensitive(levels: Collection[int]) -> bool:
+    return any(level >= SENSITIVE_LEVEL for level in levels)
 
 
 def assurance_needed(levels: Collection[int]) -> int:
     """How sure the log-in must be of the person who approves data of these levels (JR/T 0197): 2, or 3 from 4 on."""
-    return 3 if any(level >= SENSITIVE_LEVEL for level in levels) else 2
+    return ASSURANCE_MOST if is_sensitive(levels) else 2
 
 
 def assurance_of(acr: str) -> int:

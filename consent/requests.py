@@ -5,7 +5,7 @@ change of state. A revocation or a pause is in force for every answer that commi
 The yes itself is in `consent.approval`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,9 @@ from sqlalchemy import ColumnElement, not_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from consent.artefact import Artefact
 from consent.enterprises import Signatory
+from consent.factors import ConfirmedBy, must_confirm
 from consent.life import (
     Consent,
     actor_of,
@@ -30,6 +32,7 @@ from consent.life import (
 )
 from consent.mandates import authority_of
 from consent.models import consent_artefacts, consents
+from consent.participants import classes_of
 from consent.policies import ConsentTerms, Verb, next_state
 from core.errors import Conflict, InvalidInput, NotFound
 from core.identifiers import new_id
@@ -48,16 +51,21 @@ async def file_request(
     at: datetime,
     request_key: str | None = None,
     supersedes: UUID | None = None,
+    through: str | None = None,
     answer_within: timedelta = ANSWER_WITHIN,
 ) -> Consent:
     """A bank asks: the request waits for the enterprise's answer until ``answer_by``.
 
     The same ``request_key`` finds the request it made before; with other terms it is a `Conflict`. ``supersedes``: a
     running consent of the same bank and enterprise that this one amends; it ends when this one is approved.
+    ``through``: the platform that may hand in the enterprise's signed form for it.
     """
-    earlier = await _filed_before(tx, participant_id, terms, request_key, supersedes)
+    also = (supersedes, through)
+    earlier = await _filed_before(tx, participant_id, terms, request_key, also)
     if earlier is not None:
         return earlier
+    if through is not None:
+        await _check_platform(tx, participant_id, through)
     if supersedes is not None:
         await _check_amended(tx, participant_id, terms.uscc, supersedes, at)
     consent_id = new_id()
@@ -73,12 +81,13 @@ async def file_request(
             requested_at=at,
             answer_by=at + answer_within,
             supersedes=supersedes,
+            through=through,
         )
         .on_conflict_do_nothing(index_elements=["participant_id", "request_key"])
         .returning(consents.c.consent_id)
     )
     if filed is None:  # the same request, sent twice at once: the other one was quicker
-        earlier = await _filed_before(tx, participant_id, terms, request_key, supersedes)
+        earlier = await _filed_before(tx, participant_id, terms, request_key, also)
         assert earlier is not None
         return earlier
     facts = {"supersedes": str(supersedes)} if supersedes else {}
@@ -93,8 +102,9 @@ async def _filed_before(
     participant_id: str,
     terms: ConsentTerms,
     request_key: str | None,
-    supersedes: UUID | None,
+    also: tuple[UUID | None, str | None],
 ) -> Consent | None:
+    """``also``: what it supersedes, and the platform it may come through."""
     if request_key is None:
         return None
     question = stored_consents().where(
@@ -104,9 +114,15 @@ async def _filed_before(
     if row is None:
         return None
     earlier = consent_of(row)
-    if (earlier.asked or earlier.terms, earlier.supersedes) != (terms, supersedes):
+    if (earlier.asked or earlier.terms, earlier.supersedes, earlier.through) != (terms, *also):
         raise Conflict("idempotency_key_reused")
     return earlier
+
+
+async def _check_platform(tx: AsyncConnection, participant_id: str, through: str) -> None:
+    if through == participant_id or (await classes_of(tx, [through])).get(through) != "platform":
+        fault = "the id of another participant, which is a platform"
+        raise InvalidInput("consent_terms", f"through: {fault}", errors={"through": fault})
 
 
 async def _check_amended(
@@ -195,10 +211,19 @@ async def pause(
 
 
 async def resume(
-    tx: AsyncConnection, signatory: Signatory, consent_id: UUID, *, reason: str, at: datetime
+    tx: AsyncConnection,
+    signatory: Signatory,
+    consent_id: UUID,
+    *,
+    reason: str,
+    at: datetime,
+    levels: Collection[int] = (),
+    confirmed_by: ConfirmedBy | None = None,
 ) -> Consent:
-    """Who lets data out again needs the same authority as who agreed."""
-    return await _answer(tx, signatory, consent_id, "resume", reason=reason, at=at, term=True)
+    """Who lets data (of these levels) out again needs the same authority as who agreed."""
+    consent = await _answer(tx, signatory, consent_id, "resume", reason=reason, at=at, term=True)
+    await must_confirm(tx, signatory, confirmed_by, levels=levels)
+    return consent
 
 
 async def _answer(
@@ -274,9 +299,15 @@ async def _do(
     return len(found)
 
 
+async def find_artefact(tx: AsyncConnection, consent_id: UUID) -> Artefact | None:
+    """What was signed; None before approval."""
+    columns = [consent_artefacts.c[name] for name in Artefact.__dataclass_fields__]
+    found = await tx.execute(select(*columns).where(consent_artefacts.c.consent_id == consent_id))
+    row = found.one_or_none()
+    return None if row is None else Artefact(*row)
+
+
 async def artefact_of(tx: AsyncConnection, consent_id: UUID) -> str | None:
     """The signed artefact as a compact JWS; None before approval."""
-    found: str | None = await tx.scalar(
-        select(consent_artefacts.c.jws).where(consent_artefacts.c.consent_id == consent_id)
-    )
-    return found
+    artefact = await find_artefact(tx, consent_id)
+    return artefact.jws if artefact else None

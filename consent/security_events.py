@@ -19,6 +19,8 @@ TYPE = "secevent+jwt"
 URI = "urn:xinyi:event:consent-"
 
 EVENT_OF_VERB: dict[Verb, str] = {
+    "hand_in": "form_handed_in",
+    "send_back": "form_sent_back",
     "approve": "approved",
     "approve_in_part": "approved_in_part",
     "reject": "rejected",
@@ -33,7 +35,7 @@ EVENT_OF_VERB: dict[Verb, str] = {
 }
 """What a bank is told, by what happened."""
 
-BY = {"participant": "participant", "signatory": "enterprise", "hub": "hub"}
+BY = {"participant": "participant", "signatory": "enterprise", "operator": "hub", "hub": "hub"}
 NAMES_ITS_END: tuple[Verb, ...] = ("approve", "remind")
 
 

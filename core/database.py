@@ -19,10 +19,12 @@ APPEND_ONLY = (
     "disclosures",
     "consent_events",
     "consent_artefacts",
+    "consent_steps",
     "operator_events",
     "probes",
     "availability_checks",
     "rule_set_events",
+    "contract_versions",
 )
 
 SERVER_SETTINGS = {

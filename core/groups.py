@@ -39,21 +39,8 @@ class GroupOperation(Generic[Ask, Reply]):
         self._tasks: set[asyncio.Task[None]] = set()
         self._start_is_due = False
 
-    async def ask(self, ask: Ask) -> Reply:
-        return await self._queue(ask)
-
-    async def ask_all(self, asks: Sequence[Ask]) -> list[Reply]:
-        """Several asks that travel together, as far as they fit into one batch; replies in order."""
-        futures = [self._queue(ask) for ask in asks]
-        try:
-            return [await future for future in futures]
-        finally:
-            for future in futures:
-                # One failed and its error was raised: the others' are not for anybody.
-                if not future.cancel() and not future.cancelled():
-                    future.exception()
-
-    def _queue(self, ask: Ask) -> "asyncio.Future[Reply]":
+    def ask(self, ask: Ask) -> "asyncio.Future[Reply]":
+        """The reply to come. Raises `Unavailable` at once when too many wait."""
         if len(self._waiting) >= self._waiting_max:
             raise Unavailable("too_busy", "too many questions are waiting")
         loop = asyncio.get_running_loop()

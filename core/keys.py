@@ -1,4 +1,4 @@
-"""Signing keys of the hub: ES256, a ring per use, kept in files that only the hub's user may read.
+"""Signing keys of the hub: ES256 and SM2, a ring per use, kept in files that only the hub's user may read.
 
 A ring holds the key that signs now, the next one, and the old ones. The next key is published from the day it is
 made, long before it signs, so whoever keeps a copy of the key set knows it already. A rotation names the instant
@@ -17,30 +17,36 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, overload
 
 import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from core.errors import InvalidInput
+from core.sm2 import SM2Key
 
-Use = Literal["tokens", "artefacts", "login"]
-USES: tuple[Use, ...] = get_args(Use)
+ES256Use = Literal["tokens", "artefacts", "login"]
+SM2Use = Literal["sm2"]
+Use = ES256Use | SM2Use
+ES256_USES: tuple[ES256Use, ...] = get_args(ES256Use)
+USES: tuple[Use, ...] = (*ES256_USES, "sm2")
+FOR_EVER: tuple[Use, ...] = ("artefacts", "sm2")
+"""what these sign must be verifiable for as long as anybody keeps it"""
 
 LOOK_SECONDS = 2.0
 """how often a running process looks whether a ring has changed"""
 SIGNS_AFTER = timedelta(seconds=5 * LOOK_SECONDS)
 """after a rotation, until the new key signs"""
 OLD_KEYS_GOOD = timedelta(hours=1)
-"""for checking what an old key signed (a token lives 5 minutes); those of artefacts are good for ever"""
+"""for checking what an old key signed (a token lives 5 minutes), except what is `FOR_EVER`"""
 
 log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True)
 class RingKey:
-    key: ECKey
+    key: ECKey | SM2Key
     made_at: datetime
     signs_from: datetime | None
     """None: the next key, whose time has not been named"""
@@ -71,11 +77,12 @@ class Ring:
 
     def _is_good(self, one: RingKey, at: datetime) -> bool:
         retired_at = self.retired_at(one)
-        return self.use == "artefacts" or retired_at is None or at < retired_at + OLD_KEYS_GOOD
+        return self.use in FOR_EVER or retired_at is None or at < retired_at + OLD_KEYS_GOOD
 
 
 class Keys:
-    """``tokens`` signs access tokens, ``artefacts`` consents, ``login`` the hub's own client assertions.
+    """``tokens`` signs access tokens, ``artefacts`` consents, ``login`` the hub's own client assertions, ``sm2``
+    consents a second time.
 
     Ask for the key each time it is needed (``keys["tokens"]``): it changes when the keys are rotated.
     """
@@ -89,15 +96,19 @@ class Keys:
         """another number whenever a ring was read anew: what was found good before is to be checked again"""
         self.look()
 
-    def __getitem__(self, use: Use) -> ECKey:
+    @overload
+    def __getitem__(self, use: ES256Use) -> ECKey: ...
+    @overload
+    def __getitem__(self, use: SM2Use) -> SM2Key: ...
+    def __getitem__(self, use: Use) -> ECKey | SM2Key:
         """The key that signs now."""
         return self._rings[use].signing(datetime.now(UTC)).key
 
-    def verifying(self, use: Use, kid: object) -> ECKey | None:
+    def verifying(self, use: ES256Use, kid: object) -> ECKey | None:
         """The key with that id, unless it is unknown or too old to be believed."""
         for last_look in (False, True):
             for one in self._rings[use].published(datetime.now(UTC)):
-                if one.kid == kid:
+                if one.kid == kid and isinstance(one.key, ECKey):
                     return one.key
             if last_look or time.monotonic() - self._looked_at < LOOK_SECONDS / 4:
                 return None
@@ -106,11 +117,16 @@ class Keys:
 
     def public_jwks(self) -> dict[str, Any]:
         """The published key set (RFC 7517), at ``/jwks``: also the next keys, and old ones of artefacts for ever."""
+        return self._published(*ES256_USES)
+
+    def sm2_jwks(self) -> dict[str, Any]:
+        """The SM2 keys, at ``/jwks/sm2``: apart, because JOSE libraries stumble over a curve that they do not know."""
+        return self._published("sm2")
+
+    def _published(self, *uses: Use) -> dict[str, Any]:
         at = datetime.now(UTC)
         return {
-            "keys": [
-                one.key.as_dict(private=False) for ring in self._rings.values() for one in ring.published(at)
-            ]
+            "keys": [one.key.as_dict(private=False) for use in uses for one in self._rings[use].published(at)]
         }
 
     def rings(self) -> Sequence[Ring]:
@@ -152,7 +168,7 @@ def load_keys(directory: Path) -> Keys:
 
 def existing_keys(directory: Path) -> Keys:
     """The keys of a hub that has run here. Raises `InvalidInput` when there are none."""
-    if not all(_file(directory, use).exists() for use in USES):
+    if not any(_file(directory, use).exists() for use in USES):
         raise InvalidInput("no_keys", f"no hub has kept its keys in {directory}: is HUB_VAR_DIR right?")
     return load_keys(directory)
 
@@ -161,22 +177,28 @@ def rotate(directory: Path, use: Use, *, distrust: bool = False) -> Ring:
     """Let the next key sign from a few seconds on, and make a new next one.
 
     With ``distrust`` the present keys have become known to others: a new key signs at once, and what the old ones
-    signed is void. Raises `InvalidInput` for artefacts, which must stay verifiable for ever.
+    signed is void. Raises `InvalidInput` for those that sign consents, which must stay verifiable for ever.
     """
-    if distrust and use == "artefacts":
-        raise InvalidInput(
-            "artefacts_are_for_ever", "old artefact keys check old consents: they cannot be distrusted"
-        )
+    if distrust:
+        must_be_distrustable(use)
     load_keys(directory)
     with _alone(directory):
         ring, at = _read(_file(directory, use), use), datetime.now(UTC)
         kept = () if distrust else tuple(_only_for_checking(ring, at))
-        newest = _new_key(at) if distrust else ring.keys[-1]
+        newest = _new_key(use, at) if distrust else ring.keys[-1]
         signs_from = at if distrust else at + SIGNS_AFTER
-        rotated = Ring(use, (*kept, RingKey(newest.key, newest.made_at, signs_from), _new_key(at)))
+        rotated = Ring(use, (*kept, RingKey(newest.key, newest.made_at, signs_from), _new_key(use, at)))
         draft = _drafted(_file(directory, use), _written(rotated))
         os.replace(draft, _file(directory, use))
     return rotated
+
+
+def must_be_distrustable(use: Use) -> None:
+    """Raise `InvalidInput` for the keys that sign consents."""
+    if use in FOR_EVER:
+        raise InvalidInput(
+            "artefacts_are_for_ever", f"old keys {use} check old consents: they cannot be distrusted"
+        )
 
 
 def _only_for_checking(ring: Ring, at: datetime) -> Iterator[RingKey]:
@@ -190,19 +212,25 @@ def _only_for_checking(ring: Ring, at: datetime) -> Iterator[RingKey]:
             and signing.signs_from is not None
             and one.signs_from < signing.signs_from
         ):
-            public = ECKey.import_key(one.key.as_dict(private=False))
-            one = RingKey(public, one.made_at, one.signs_from)
+            public = one.key.as_dict(private=False)
+            one = RingKey(_imported(ring.use, public), one.made_at, one.signs_from)
         yield one
 
 
 def _first_ring(directory: Path, use: Use) -> Ring:
     """A key that signs and the next one. Before there were rings, a use had one key in a file of its own."""
     at, alone = datetime.now(UTC), directory / f"{use}.jwk.json"
-    first = _new_key(at).key if not alone.exists() else ECKey.import_key(json.loads(alone.read_text()))
-    return Ring(use, (RingKey(first, at, at), _new_key(at)))
+    first = _imported(use, json.loads(alone.read_text())) if alone.exists() else _new_key(use, at).key
+    return Ring(use, (RingKey(first, at, at), _new_key(use, at)))
 
 
-def _new_key(at: datetime) -> RingKey:
+def _imported(use: Use, jwk: dict[str, Any]) -> ECKey | SM2Key:
+    return SM2Key.import_key(jwk) if use == "sm2" else ECKey.import_key(jwk)
+
+
+def _new_key(use: Use, at: datetime) -> RingKey:
+    if use == "sm2":
+        return RingKey(SM2Key.generate(), at, None)
     key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, private=True)
     key.ensure_kid()
     return RingKey(key, at, None)
@@ -218,7 +246,7 @@ def _read(file: Path, use: Use) -> Ring:
         use,
         tuple(
             RingKey(
-                ECKey.import_key(entry["jwk"]),
+                _imported(use, entry["jwk"]),
                 datetime.fromisoformat(entry["made_at"]),
                 datetime.fromisoformat(entry["signs_from"]) if entry["signs_from"] else None,
             )

@@ -68,11 +68,26 @@ class Settings(BaseSettings):
     )
 
     dpop_nonce: bool = Field(
-        False, description="whether every DPoP proof must carry a fresh nonce of the hub (RFC 9449 §8)"
+        True, description="whether every DPoP proof must carry a fresh nonce of the hub (RFC 9449 §8)"
+    )
+    signed_requests: bool = Field(
+        False, description="whether banks must sign what they ask of an enterprise (RFC 9101, CIBA §7.1.1)"
+    )
+
+    sm2_signature: bool = Field(
+        True, description="whether consents are signed a second time, by SM2 (GB/T 32918)"
     )
 
     government_login_issuer: str = Field("http://127.0.0.1:8001", description="OpenID Connect issuer")
     government_login_client_id: str = "xinyi-hub"
+    business_licence_issuer: str | None = Field(
+        None, description="OpenID4VP issuer of the electronic business licence; absent: no such log-in"
+    )
+    business_licence_client_id: str = "xinyi-hub"
+    bank_transfer_url: str | None = Field(
+        None, description="base of the transfer service, also its audience; absent: no proof by bank transfer"
+    )
+    bank_transfer_client_id: str = "xinyi-hub"
 
     owners: Annotated[dict[str, OwnerSettings], NoDecode] = Field(
         {}, description="owners that are asked at call time, as JSON"
@@ -102,7 +117,7 @@ class Settings(BaseSettings):
     address_rate_per_second: float = Field(
         50,
         gt=0,
-        description="log-ins and token requests from one address, sustained; 5 seconds' worth at once",
+        description="log-ins and calls of the OAuth endpoints from one address, sustained; 5 seconds' worth at once",
     )
 
     log_format: Literal["json", "console"] = "json"
@@ -135,7 +150,9 @@ class Settings(BaseSettings):
     def _is_a_list(cls, networks: object) -> object:
         return networks.split(",") if isinstance(networks, str) else networks
 
-    @field_validator("public_url", "mtls_url", "government_login_issuer")
+    @field_validator(
+        "public_url", "mtls_url", "government_login_issuer", "business_licence_issuer", "bank_transfer_url"
+    )
     @classmethod
     def _has_no_trailing_slash(cls, url: str | None) -> str | None:
         if url is not None and (not url.startswith(("http://", "https://")) or url.endswith("/")):

@@ -23,8 +23,16 @@ from datasets.contract import (
     ViewKind,
     load_contract,
 )
+from datasets.contract_history import (
+    ContractVersion,
+    EarlierContracts,
+    contract_text,
+    earlier_contracts,
+    enter_contracts,
+    list_contract_versions,
+)
 from datasets.corrections import defuse, write_corrections
-from datasets.existence import EXISTENCE_IS_NO_NEWS, existing
+from datasets.existence import existing
 from datasets.indicators import describe
 from datasets.intake import IntakeBusy, IntakeReport, IntakeSource, Progress, ingest
 from datasets.live_checks import Failure, Lease, LiveCheck, LiveKey, claim_ask, read_live_checks, release_ask
@@ -97,7 +105,6 @@ from datasets.views import FieldDecision, View, compile_view
 
 __all__ = [
     "ABSENCE_NOTE",
-    "EXISTENCE_IS_NO_NEWS",
     "INTAKE_RATE_GOAL",
     "MANIFEST_SUFFIX",
     "NOTHING_SHELVED",
@@ -113,8 +120,10 @@ __all__ = [
     "CleanRow",
     "Contract",
     "ContractError",
+    "ContractVersion",
     "Delivered",
     "DeliveryRefused",
+    "EarlierContracts",
     "Failure",
     "Fault",
     "Field",
@@ -165,12 +174,15 @@ __all__ = [
     "claim_ask",
     "clean_answer",
     "compile_view",
+    "contract_text",
     "dataset_json",
     "defuse",
     "deliverable",
     "describe",
     "digest_agrees",
     "draft_rule_set",
+    "earlier_contracts",
+    "enter_contracts",
     "events_of_rule_set",
     "example_of",
     "existing",
@@ -179,6 +191,7 @@ __all__ = [
     "ingest",
     "intakes_to_correct",
     "keep_answer",
+    "list_contract_versions",
     "list_rule_sets",
     "load_active",
     "load_catalogue",

@@ -62,9 +62,28 @@ def band_table(name: str, unit: str, edges: tuple[int, ...], stored_per_unit: in
     return BandTable(name, unit, bands, cuts, tuple(band.label for band in bands))
 
 
+def interval_table(name: str, unit: str, edges: tuple[int, ...], stored_per_unit: int) -> BandTable:
+    """The whole line cut at ``edges``, which may be negative; zero lies in a band like any other number.
+
+    Raises ValueError for edges that do not rise.
+    """
+    if not edges or any(low >= high for low, high in pairwise(edges)):
+        raise ValueError("edges must be strictly rising")
+    bands = (
+        Band(f"(-inf,{edges[0]})", None, edges[0], f"不足{in_words(edges[0])}{unit}"),
+        *(
+            Band(f"[{low},{high})", low, high, f"{in_words(low)}至{in_words(high)}{unit}")
+            for low, high in pairwise(edges)
+        ),
+        Band(f"[{edges[-1]},inf)", edges[-1], None, f"{in_words(edges[-1])}{unit}及以上"),
+    )
+    cuts = tuple(edge * stored_per_unit for edge in edges)
+    return BandTable(name, unit, bands, cuts, tuple(band.label for band in bands))
+
+
 def in_words(number: int) -> str:
     """15000 → 1.5万, 300000000 → 3亿: as a company owner reads it."""
     for size, word in ((100_000_000, "亿"), (10_000, "万")):
-        if number >= size:
+        if abs(number) >= size:
             return f"{number / size:.10g}{word}"
     return str(number)

@@ -27,7 +27,8 @@ from datasets.contract import KeyKind
 from datasets.delivery import DeliveredRow, Delivery
 
 ROWS_PER_BATCH = 5_000
-BYTES_PER_BATCH = 4 * 1024 * 1024
+CHARACTERS_PER_BATCH = 512 * 1024
+"""of the rows as they came: a batch is held many times over, packed and unpacked, in three processes"""
 OWN_PROCESS_FROM = 16 * 1024 * 1024
 """bytes of text: for less, a process takes longer to start than it saves"""
 CLEANERS = 2
@@ -85,7 +86,7 @@ class Batch:
 
     @property
     def full(self) -> bool:
-        return self.received >= ROWS_PER_BATCH or self.size >= BYTES_PER_BATCH
+        return self.received >= ROWS_PER_BATCH or self.size >= CHARACTERS_PER_BATCH
 
 
 # --- the binary form of COPY

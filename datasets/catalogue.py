@@ -1,7 +1,7 @@
 """The catalogue: all contracts under one rule set, compiled once, then a dictionary look-up.
 
-Views of earlier rule sets stay known by their id, so that what was once handed over can be explained and
-given again.
+Views of earlier rule sets and earlier contracts stay known by their id, so that what was once handed over can be
+explained and given again.
 """
 
 import dataclasses
@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 from core.errors import InvalidInput, Refused
-from datasets.bands import in_words
+from datasets.bands import NEGATIVE, in_words
 from datasets.cleaning import RowCleaner
 from datasets.contract import CATEGORIES, Contract, ContractError, Field, Mode, ViewKind, load_contract
 from datasets.indicators import IndicatorPlan, compile_indicators
@@ -48,16 +48,24 @@ class Catalogue:
     contracts: dict[str, Contract]
     rule_set: RuleSet
     earlier: tuple[RuleSet, ...] = ()
+    earlier_contracts: tuple[Contract, ...] = ()
     indicators: Mapping[str, IndicatorPlan] = dataclasses.field(default_factory=dict)
     """how the figures of each derived data set are computed"""
 
     def under(self, rule_set: RuleSet, earlier: Iterable[RuleSet] = ()) -> "Catalogue":
         """The same contracts under other rules; answers given under ``earlier`` ones can still be explained."""
-        return Catalogue(self.contracts, rule_set, tuple(earlier), self.indicators)
+        return dataclasses.replace(self, rule_set=rule_set, earlier=tuple(earlier))
+
+    def after(self, earlier_contracts: Iterable[Contract]) -> "Catalogue":
+        """The same, with the contracts that older answers were given by (`datasets.contract_history`)."""
+        return dataclasses.replace(self, earlier_contracts=tuple(earlier_contracts))
 
     @cached_property
     def _views(self) -> dict[tuple[str, str, str, str | None], View]:
-        return dict(self._compile(self.rule_set))
+        return {
+            (view.participant_class, view.purpose, view.dataset, view.mode): view
+            for view in self._compile(self.contracts.values(), self.rule_set)
+        }
 
     @cached_property
     def _views_by_id(self) -> dict[str, View]:
@@ -65,16 +73,18 @@ class Catalogue:
 
     @cached_property
     def _earlier_views_by_id(self) -> dict[str, View]:
-        return {view.view_id: view for rule_set in self.earlier for _, view in self._compile(rule_set)}
+        """Of every contract under every rule set: which of them met is not known, and few did."""
+        contracts = (*self.contracts.values(), *self.earlier_contracts)
+        of_earlier_rules = (self._compile(contracts, rule_set) for rule_set in self.earlier)
+        of_earlier_contracts = self._compile(self.earlier_contracts, self.rule_set)
+        return {view.view_id: view for view in chain(of_earlier_contracts, *of_earlier_rules)}
 
-    def _compile(self, rule_set: RuleSet) -> Iterator[tuple[tuple[str, str, str, str | None], View]]:
-        for contract, asker, purpose in product(
-            self.contracts.values(), rule_set.participants, rule_set.purposes
-        ):
-            plan = self.indicators.get(contract.id)
+    def _compile(self, contracts: Iterable[Contract], rule_set: RuleSet) -> Iterator[View]:
+        for contract, asker, purpose in product(contracts, rule_set.participants, rule_set.purposes):
+            # How the figures of an earlier contract were computed is not known any more: they can be explained only.
+            plan = self.indicators.get(contract.id) if contract is self.contracts.get(contract.id) else None
             for mode in contract.modes:
-                view = compile_view(contract, rule_set, asker, purpose, mode, plan)
-                yield (asker, purpose, contract.id, mode), view
+                yield compile_view(contract, rule_set, asker, purpose, mode, plan)
 
     def compiled(self) -> "Catalogue":
         """Itself, with every view decided: otherwise the first question does that."""
@@ -168,7 +178,7 @@ def load_catalogue(contracts: Path = CONTRACTS, rules: Path = RULES) -> Catalogu
         for contract in known.values()
         if "derived" in contract.modes
     }
-    return Catalogue(known, rule_sets[-1], tuple(rule_sets[:-1]), indicators)
+    return Catalogue(known, rule_sets[-1], tuple(rule_sets[:-1]), indicators=indicators)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -224,7 +234,7 @@ def readable(field: Field, view: ViewKind, value: object) -> str:
         return "（无）"
     if isinstance(value, bool):
         return "是" if value else "否"
-    if view == "banded":
+    if view == "banded" or (field.compute is not None and field.compute.band):
         return _readable_band(str(value), field.unit)
     if field.type == "money" and isinstance(value, int):
         sign = "-" if value < 0 else ""
@@ -236,9 +246,9 @@ def _readable_band(label: str, unit: str) -> str:
     lower, upper = label.strip("[]()").split(",")
     if lower == upper:
         return "零"
-    if lower == "-inf":
+    if label == NEGATIVE:
         return "负数"
-    if label.startswith("(0,"):
+    if label.startswith(("(0,", "(-inf,")):
         return f"不足 {in_words(int(upper))} {unit}"
     if upper == "inf":
         return f"{in_words(int(lower))} {unit}及以上"

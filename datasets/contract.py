@@ -18,7 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from core.errors import HubError
-from datasets.bands import BandTable, band_table
+from datasets.bands import BandTable, band_table, interval_table
 from datasets.masks import MASKS
 
 ViewKind = Literal["raw", "masked", "banded", "derived", "verify"]
@@ -93,8 +93,16 @@ class Source(_Strict, frozen=True):
 
 
 class BandSpec(_Strict, frozen=True):
+    """``zero_apart`` false, for indicators only: edges may be negative, and zero is not told from what is beside it."""
+
     unit: str
     edges: tuple[int, ...]
+    zero_apart: bool = True
+
+    def table(self, name: str, stored_per_unit: int) -> BandTable:
+        """Raises ValueError for edges that make no table."""
+        make = band_table if self.zero_apart else interval_table
+        return make(name, self.unit, self.edges, stored_per_unit)
 
 
 class Condition(_Strict, frozen=True, rename={"among": "in", "not_among": "not_in", "state": "is"}):
@@ -192,7 +200,8 @@ class Contract(_Strict, frozen=True, dict=True):
 
     ``part`` names the fields that tell several records of one enterprise apart, the one that orders them first;
     records are given from the greatest part down. ``other_keys``: source columns by which an enterprise can be
-    found where the row has no USCC.
+    found where the row has no USCC. ``existence_is_news``: whether a record's being there tells something by itself
+    (penalties, arrears, honours), so that it takes a consent to hear of it; false where any enterprise stands anyhow.
     """
 
     id: str
@@ -216,8 +225,11 @@ class Contract(_Strict, frozen=True, dict=True):
     fields: tuple[Field, ...]
     other_keys: dict[KeyKind, tuple[str, ...]] = {}
     live: LiveSpec | None = None
+    existence_is_news: bool = True
     bands: dict[str, BandSpec] = {}
     file: str = ""
+    toml: str = ""
+    """the text as it was read, comments and all; ``digest`` is its SHA-256"""
     digest: str = ""
 
     @cached_property
@@ -233,23 +245,31 @@ class Contract(_Strict, frozen=True, dict=True):
         return self.band_table_named(field.band, 100 if field.type == "money" else 1)
 
     def band_table_named(self, name: str, stored_per_unit: int) -> BandTable:
-        """Raises ValueError for edges that are not positive and rising."""
-        spec = self.bands[name]
-        return band_table(name, spec.unit, spec.edges, stored_per_unit)
+        """Raises ValueError for edges that make no table."""
+        return self.bands[name].table(name, stored_per_unit)
 
 
 def load_contract(path: Path) -> Contract:
     """Read and check one contract file. Raises `ContractError`."""
     try:
         raw = path.read_bytes()
-        data = tomllib.loads(raw.decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
         raise ContractError(path.name, None, f"cannot be read: {error}") from error
-    digest = hashlib.sha256(raw).hexdigest()
-    return contract_from(data, file=path.name, digest=digest)
+    return read_contract(raw, file=path.name)
 
 
-def contract_from(data: dict[str, Any], *, file: str, digest: str = "") -> Contract:
+def read_contract(raw: bytes, *, file: str) -> Contract:
+    """Read and check the text of a contract. Raises `ContractError`."""
+    try:
+        toml = raw.decode("utf-8")
+        data = tomllib.loads(toml)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ContractError(file, None, f"cannot be read: {error}") from error
+    contract = contract_from(data, file=file)
+    return msgspec.structs.replace(contract, toml=toml, digest=hashlib.sha256(raw).hexdigest())
+
+
+def contract_from(data: dict[str, Any], *, file: str) -> Contract:
     """Build and check a contract from parsed TOML, whose ``fields`` is a table by field name."""
     tables = data.get("fields")
     if not isinstance(tables, dict) or not tables:
@@ -257,9 +277,9 @@ def contract_from(data: dict[str, Any], *, file: str, digest: str = "") -> Contr
     fields = tuple(_field_from(name, table, file) for name, table in tables.items())
     bands = data.get("bands", {})
     fields = tuple(_with_band_labels(field, bands, file) for field in fields)
-    rest = {key: value for key, value in data.items() if key not in ("fields", "file", "digest")}
+    rest = {key: value for key, value in data.items() if key not in ("fields", "file", "toml", "digest")}
     try:
-        contract = msgspec.convert(rest | {"fields": fields, "file": file, "digest": digest}, Contract)
+        contract = msgspec.convert(rest | {"fields": fields, "file": file}, Contract)
     except msgspec.ValidationError as error:
         raise ContractError(file, None, str(error)) from error
     _check_contract(contract)
@@ -287,7 +307,7 @@ def _with_band_labels(field: Field, bands: object, file: str) -> Field:
     name = field.compute.band
     try:
         spec = msgspec.convert(bands[name] if isinstance(bands, dict) else None, BandSpec)
-        labels = band_table(name, spec.unit, spec.edges, 1).labels
+        labels = spec.table(name, 1).labels
     except (KeyError, ValueError) as error:  # msgspec.ValidationError is a ValueError
         raise ContractError(
             file, field.name, f"compute.band {name!r} is not defined under [bands]"
@@ -366,6 +386,8 @@ def _complaints_about_views(contract: Contract, field: Field) -> dict[str, bool]
         f"band {field.band!r} is not defined under [bands]": bool(field.band)
         and field.band not in contract.bands,
         "names a band but may not be banded": bool(field.band) and "banded" not in field.views,
+        "zero_apart = false is for the bands of indicators": field.band in contract.bands
+        and not contract.bands[field.band].zero_apart,
         f"a field of type {field.type} cannot be banded": bool(field.band) and field.type not in BANDABLE,
     }
 

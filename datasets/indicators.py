@@ -6,15 +6,17 @@ against the contracts of the data sets it is made of and written out as one func
 bodies of one enterprise.
 
 **No back door.** An indicator is at least as sensitive as everything it is made of. A figure of level 4, whose amount
-no record ever shows, leaves as a band here too, and so does its ratio to a figure that may be known exactly:
-either would give the amount away.
+no record ever shows, leaves as a band here too, and so does everything else that is computed from one: who knows the
+other amounts that went into an exact ratio, rate or trend would know this one. The bands are so wide that even then
+the most that it may be is at least `LEAST_SPREAD` times the least.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
+from fractions import Fraction
+from itertools import chain, pairwise
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -87,6 +89,12 @@ TIMES: frozenset[FieldType] = frozenset({"date", "month", "year"})
 REGISTER = "registration"
 SENSITIVE = 4
 """From this level on a field's own value never leaves uncovered."""
+LEAST_SPREAD = Fraction(6, 5)
+"""So many times the least that such an amount may be is the most: as in `datasets.verification`."""
+POINTS_APART = {"trend": Fraction(5, 100), "variation": Fraction(10, 100)}
+"""How far apart the edges of what is no ratio of two sums must be, as a share of the mean of all amounts..."""
+AT_LEAST = {"trend": 10, "variation": 6}
+"""...of which there are so many at least: the fewer, the more each one moves the result."""
 
 
 class Input(NamedTuple):
@@ -371,10 +379,6 @@ def _complaints_about_secrecy(facts: _Facts) -> dict[str, bool]:
     closed = [used.name for used in facts.used if "derived" not in used.views]
     level = max((used.level for used in facts.used), default=min(one.level for one in facts.source.fields))
     figures = [facts.source.field_by_name[name] for name in compute.figure]
-    divisors = [facts.source.field_by_name[name] for name in compute.divisor]
-    amounts = any(figure.level >= SENSITIVE for figure in (*figures, *divisors))
-    telling = facts.kind.result in ("as the figure", "mean")
-    mixed = bool(divisors) and min(one.level for one in (*figures, *divisors)) < SENSITIVE
     return {
         f"data set {facts.source.id} is not shared": facts.source.sharing_class == "withheld",
         f"{facts.source.id}.{', '.join(closed)} does not allow the view derived": bool(closed),
@@ -382,11 +386,41 @@ def _complaints_about_secrecy(facts: _Facts) -> dict[str, bool]:
         "tells the value of a single record, which that field does not show as it is: give a band": facts.kind.shows
         and not compute.band
         and any("raw" not in figure.views for figure in figures),
-        "would tell an amount of level 4: give a band": amounts and telling and not compute.band,
-        "divides a figure of level 4 and one that may be known: either tells the other; give a band": amounts
-        and mixed
-        and not compute.band,
+        **(_complaints_about_amounts(facts) if _tells_of_amounts(facts) else {}),
     }
+
+
+def _tells_of_amounts(facts: _Facts) -> bool:
+    """Whether it is reckoned from amounts that never leave uncovered; how many different ones there are tells none."""
+    used = (*facts.compute.figure, *facts.compute.divisor)
+    sensitive = any(facts.source.field_by_name[name].level >= SENSITIVE for name in used)
+    return sensitive and facts.compute.kind != "distinct"
+
+
+def _complaints_about_amounts(facts: _Facts) -> dict[str, bool]:
+    compute = facts.compute
+    spec = facts.contract.bands.get(compute.band)
+    if spec is None:
+        return {"would tell an amount of level 4, or tell it to who knows the others: give a band": True}
+    fine = [f"{low} to {high}" for low, high in pairwise(spec.edges) if _too_narrow(facts, low, high)]
+    return {
+        f"band {compute.band}: that nothing changed tells one amount to who knows the other: zero_apart = false":
+            compute.kind in ("change", *POINTS_APART) and spec.zero_apart,
+        f"band {compute.band}: {', '.join(fine)} is too narrow for an amount of level 4": bool(fine),
+        f"at_least {AT_LEAST.get(compute.kind)}: of fewer amounts each one tells too much":
+            compute.at_least < AT_LEAST.get(compute.kind, 0),
+    }  # fmt: skip
+
+
+def _too_narrow(facts: _Facts, low: int, high: int) -> bool:
+    """Whether the edges would confine an amount too much for who knows all others it is reckoned with."""
+    kind, whole = facts.compute.kind, 100 if facts.field.unit == PER_HUNDRED else 1
+    if kind in POINTS_APART:
+        return high - low < POINTS_APART[kind] * whole
+    if kind == "change":  # an amount in hundredths of the earlier one
+        low, high = low + whole, high + whole
+    least, most = sorted((abs(low), abs(high)))
+    return low * high > 0 and most < LEAST_SPREAD * least
 
 
 # --- what is read

@@ -129,6 +129,17 @@ enterprise_keys = sa.Table(
 )
 """By what else an enterprise is known, in comparable form: a projection of the current registrations."""
 
+contract_versions = sa.Table(
+    "contract_versions",
+    metadata,
+    sa.Column("dataset", sa.Text(collation="C"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("toml", sa.Text, nullable=False),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("entered_at", sa.DateTime(timezone=True), nullable=False),
+)
+"""Append-only by database right: the text of every contract that a hub has worked with (`datasets.contract_history`)."""
+
 rule_sets = sa.Table(
     "rule_sets",
     metadata,

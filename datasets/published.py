@@ -58,6 +58,7 @@ def _contract_json(catalogue: Catalogue, contract: Contract) -> dict[str, Any]:
         "owner": contract.owner,
         "description": contract.description,
         "sharing_class": contract.sharing_class,
+        "existence_is_news": contract.existence_is_news,
         "modes": contract.modes,
         "key": contract.key,
         "part": contract.part,

@@ -66,6 +66,7 @@ def _chapter(catalogue: Catalogue, contract: Contract) -> Iterator[str]:
         f"{contract.owner} · 共享属性：{SHARING_CLASSES[contract.sharing_class]} · 版本 {contract.version} · "
         f"保存 {contract.retention_months} 个月 · "
         + (f"按{part}最多 {contract.records_max} 条" if part else "每家企业一条")
+        + ("" if contract.existence_is_news else " · 授权前可知有无")
     )
     yield ""
     yield "| 数据项 | 名称 Name | 类型 | 级别 | 谁能看到什么 Who sees what | 来源列名 Source columns，指标为计算方法 |"

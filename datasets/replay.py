@@ -71,21 +71,23 @@ class Replay:
     refused_otherwise: int
     """by the consent, mostly: no data under either rules"""
     incomparable: int
-    """the data set, purpose or mode is no longer in the catalogue"""
+    """neither the recorded view nor the data set, purpose or mode is in the catalogue any more"""
     approximate: int
     """of the compared: by a view that is no longer known, so compared with what the active rules say today"""
     changes: tuple[FieldChange, ...]
 
 
 def replay(catalogue: Catalogue, draft: RuleSet, asked: Iterable[AskedAlike]) -> Replay:
-    """Compare what each kind of question got with what it would get under ``draft``.
+    """Compare what each kind of question got with what it would get under ``draft``, by the same contract.
 
     A question that the draft would answer is not judged by its consent again: only the rules are replayed.
     """
 
     @cache
-    def under_draft(dataset: str, participant_class: str, purpose: str, mode: Mode) -> View:
-        return compile_view(catalogue.contracts[dataset], draft, participant_class, purpose, mode)
+    def under_draft(view_id: str) -> View:
+        was = catalogue.view_by_id(view_id)
+        assert was is not None, "compared is what is known"
+        return compile_view(was.contract, draft, was.participant_class, was.purpose, was.mode)
 
     tally: Counter[str] = Counter()
     calls_of: Counter[FieldChange] = Counter()
@@ -102,7 +104,7 @@ def replay(catalogue: Catalogue, draft: RuleSet, asked: Iterable[AskedAlike]) ->
         if was is None:
             tally["incomparable"] += kind.calls
             continue
-        whole = under_draft(was.dataset, was.participant_class, was.purpose, was.mode)
+        whole = under_draft(was.view_id.partition(":")[0])
         becomes = whole.only([decision.field for decision in was.decisions])
         changes = _changes(kind, was, becomes)
         tally[_how_it_ends(was, becomes, changes)] += kind.calls

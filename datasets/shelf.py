@@ -53,11 +53,14 @@ def _value_octets(field: Field) -> int:
 
 
 class ShelfAsk(NamedTuple):
-    """One question; ``records_max`` is the contract's. ``since``: only records that speak for this day or later."""
+    """One question about one enterprise, out of one data set or several.
 
-    dataset: str
+    ``inputs``: data sets and how many records of each at most, as the contracts say. ``since``: only records that
+    speak for this day or later.
+    """
+
     uscc: USCC
-    records_max: int
+    inputs: tuple[tuple[str, int], ...]
     since: date | None = None
 
 
@@ -91,13 +94,14 @@ class Shelved(NamedTuple):
 NOTHING_SHELVED = Shelved("[]", [], None, None, disputed=[])
 
 
-# A lateral join with its limit inside: per question one walk down the index of one partition (pruned at run
-# time), at most records_max rows, no sort. The aggregates stand directly on that walk and so keep its order.
+# What is asked about how many enterprises comes once: questions that draw on the same inputs share their list. A
+# lateral join with its limit inside: per enterprise and data set one walk down the index of one partition (pruned at
+# run time), at most records_max rows, no sort. The aggregates stand directly on that walk and so keep its order.
 READ_RECORDS = """
-    SELECT coalesce(shelved.bodies, '[]'), coalesce(shelved.record_ids, '{}'), shelved.oldest, shelved.newest,
-           coalesce(shelved.disputed, '{}')
-    FROM unnest($1::text[], $2::text[], $3::int[], $4::date[])
-        WITH ORDINALITY AS ask (dataset, uscc, records_max, since, position)
+    SELECT question.position, input.place, shelved.*
+    FROM unnest($1::text[], $2::date[], $3::int[]) WITH ORDINALITY AS question (uscc, since, list, position)
+    JOIN unnest($4::int[], $5::int[], $6::text[], $7::int[]) AS input (list, place, dataset, records_max)
+        ON input.list = question.list
     CROSS JOIN LATERAL (
         SELECT '[' || string_agg(walk.body, ',') || ']' AS bodies, array_agg(walk.record_id) AS record_ids,
                min(walk.as_of) AS oldest, max(walk.as_of) AS newest,
@@ -105,14 +109,14 @@ READ_RECORDS = """
         FROM (
             SELECT body, record_id, as_of, mark
             FROM records
-            WHERE records.dataset = ask.dataset AND records.uscc = ask.uscc AND records.superseded_at IS NULL
+            WHERE records.dataset = input.dataset AND records.uscc = question.uscc AND records.superseded_at IS NULL
                 AND records.mark IS DISTINCT FROM 'withheld'
-                AND (ask.since IS NULL OR records.as_of >= ask.since)
+                AND (question.since IS NULL OR records.as_of >= question.since)
             ORDER BY records.part DESC
-            LIMIT ask.records_max
+            LIMIT input.records_max
         ) AS walk
     ) AS shelved
-    ORDER BY ask.position
+    WHERE shelved.bodies IS NOT NULL
 """
 
 # The wanted versions of all questions in one flat list, in order, looked for in each data set of their question;
@@ -140,14 +144,27 @@ REREAD_RECORDS = """
 """
 
 
-async def read_records(connection: Connection, asks: Sequence[ShelfAsk]) -> list[Shelved]:
+async def read_records(connection: Connection, asks: Sequence[ShelfAsk]) -> list[list[Shelved]]:
     """The newest current records for each question, in the order of the questions; one statement for all.
 
-    A withheld record is as if it were not there.
+    For each question one `Shelved` per input, in their order. A withheld record is as if it were not there.
     """
-    columns = [[ask[place] for ask in asks] for place in range(len(ShelfAsk._fields))]
-    rows = await connection.fetch(READ_RECORDS, *columns)
-    return [Shelved(*row) for row in rows]
+    lists: dict[tuple[tuple[str, int], ...], int] = {}
+    list_of = [lists.setdefault(inputs, len(lists)) for _, inputs, _ in asks]
+    rows = await connection.fetch(
+        READ_RECORDS,
+        [uscc for uscc, _, _ in asks],
+        [since for _, _, since in asks],
+        list_of,
+        [number for inputs, number in lists.items() for _ in inputs],
+        [place for inputs in lists for place in range(len(inputs))],
+        [dataset for inputs in lists for dataset, _ in inputs],
+        [records_max for inputs in lists for _, records_max in inputs],
+    )
+    found = [[NOTHING_SHELVED] * len(inputs) for _, inputs, _ in asks]
+    for position, place, bodies, record_ids, oldest, newest, disputed in rows:
+        found[position - 1][place] = Shelved(bodies, record_ids, oldest, newest, disputed or [])
+    return found
 
 
 async def reread_records(connection: Connection, asks: Sequence[ShelfReask]) -> list[list[Shelved]]:

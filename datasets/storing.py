@@ -1,8 +1,7 @@
 """One batch of an intake → one transaction: its rows, their account, and what follows from both."""
 
 import asyncio
-import io
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import compress
@@ -308,7 +307,7 @@ class Storing:
             rows = NO_MARK.join(plan.rows) + NO_MARK
         await self.connection.copy_to_table(
             "records",
-            source=io.BytesIO(COPY_BEGIN + rows + COPY_END),
+            source=_each(COPY_BEGIN, rows, COPY_END),
             columns=COPY_COLUMNS,
             format="binary",
         )
@@ -324,6 +323,11 @@ class Storing:
                 f"intake:{self.intake_id}",
                 "责任单位报送撤回",
             )
+
+
+async def _each(*parts: bytes) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
 
 
 _CURRENT = """

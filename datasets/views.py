@@ -92,6 +92,11 @@ class View:
     indicators: IndicatorPlan | None = None
     """how figures are computed, in mode ``derived`` (which `apply` and `render` are not for)"""
 
+    @property
+    def answers(self) -> bool:
+        """Whether an answer can be made by it: of computed figures only while it is known how to compute them."""
+        return self.mode != "derived" or self.indicators is not None
+
     @cached_property
     def apply(self) -> Callable[[Sequence[Record]], list[dict[str, Any]]]:
         """Stored records → what leaves, in the same order. Pure."""

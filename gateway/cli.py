@@ -41,6 +41,16 @@ from gateway.worker import work
 from migrations.upgrade import newest_revision, upgrade
 
 By = Annotated[str, typer.Option("--by", help="who does it; goes into the history")]
+ByOperator = Annotated[str, typer.Option("--by", help="operator who does it; goes into the history")]
+Code = Annotated[
+    str,
+    typer.Option(
+        "--code",
+        prompt="登录码",
+        hide_input=True,
+        help="one-time code of that operator; asked for if not given",
+    ),
+]
 Reason = Annotated[str, typer.Option("--reason", help="why; goes into the history")]
 
 cli = typer.Typer(
@@ -51,6 +61,11 @@ rules = typer.Typer(
     no_args_is_help=True, help="共享规则：起草、批准、启用、重演。Sharing rules, one version after the other."
 )
 cli.add_typer(rules, name="rules")
+
+contracts = typer.Typer(
+    no_args_is_help=True, help="用过的合同各版。Every contract version that a hub here has worked with."
+)
+cli.add_typer(contracts, name="contracts")
 
 operator = typer.Typer(
     no_args_is_help=True, help="控制台的操作员（三员）。Operators of the console: three roles, kept apart."
@@ -122,6 +137,12 @@ def _migrate_or_check(settings: Settings) -> None:
         asyncio.run(_check_revision(settings.database_url))
 
 
+def _keep_contracts(settings: Settings) -> None:
+    """Before anything is answered or taken in by them; one that was changed under its old version is told here."""
+    assert settings.database_url is not None
+    asyncio.run(decisions.keep_contracts(settings.database_url))
+
+
 async def _check_revision(url: str) -> None:
     database = await connect_database(url, connections=2)
     try:
@@ -143,8 +164,8 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="processes")] = 1,
 ) -> None:
     """Serve banks and enterprises over HTTP."""
-    with settings_with_servers() as settings:
-        _migrate_or_check(settings)
+    with ready_settings() as settings:
+        _keep_contracts(settings)
         exchange_keys(settings.owners)  # a key that cannot be read is told here, in one line
         given = {"host": host, "port": port}
         settings = settings.model_copy(
@@ -159,6 +180,7 @@ def worker() -> None:
     with settings_with_servers() as settings:
         configure_log(form=settings.log_format, level=settings.log_level)
         _migrate_or_check(settings)
+        _keep_contracts(settings)
         asyncio.run(work(settings))
 
 
@@ -169,6 +191,7 @@ def migrate() -> None:
         assert settings.owner_database_url is not None
         asyncio.run(upgrade(settings.owner_database_url, record_layout(load_catalogue().contracts)))
         print(f"database is at revision {newest_revision()}")
+        _keep_contracts(settings)  # told before anything is restarted
 
 
 @cli.command()
@@ -195,8 +218,10 @@ def ingest(
     """Take in files of a data set; dirty rows go to quarantine with their reasons, nothing is lost."""
     contract = deliverable(load_catalogue().contracts, dataset)
     errand = IntakeErrand(contract, as_of.date() if as_of else None, corrects, withdraws)
-    with database_url() as url:
-        asyncio.run(ingest_files(url, errand, files, quiet=quiet))
+    with ready_settings() as settings:
+        assert settings.database_url is not None
+        _keep_contracts(settings)
+        asyncio.run(ingest_files(settings.database_url, errand, files, quiet=quiet))
 
 
 @cli.command()
@@ -314,10 +339,10 @@ def check_rules(file: RuleFile) -> None:
 
 
 @rules.command("draft")
-def draft_rules(file: RuleFile, by: By) -> None:
+def draft_rules(file: RuleFile, by: ByOperator, code: Code) -> None:
     """Put a rule file beside the others, without effect. Its text never changes after that."""
-    with database_url() as url:
-        asyncio.run(decisions.draft(url, file, by=by))
+    with ready_settings() as settings:
+        asyncio.run(decisions.draft(settings, file, by=operators.Signed(by, code)))
 
 
 @rules.command("replay")
@@ -333,24 +358,43 @@ def replay_rules(
 
 
 @rules.command("approve")
-def approve_rules(rule_set_id: RuleSetId, by: By, reason: Reason = "") -> None:
-    """Approve a draft: another person than its drafter."""
-    with database_url() as url:
-        asyncio.run(decisions.approve(url, rule_set_id, by=by, reason=reason))
+def approve_rules(rule_set_id: RuleSetId, by: ByOperator, code: Code, reason: Reason = "") -> None:
+    """Approve a draft: another operator than its drafter."""
+    _act_on_rules("approve", rule_set_id, operators.Signed(by, code), reason)
 
 
 @rules.command("activate")
-def activate_rules(rule_set_id: RuleSetId, by: By, reason: Reason = "") -> None:
+def activate_rules(rule_set_id: RuleSetId, by: ByOperator, code: Code, reason: Reason = "") -> None:
     """Let an approved rule set decide from now on; running hubs take it up within seconds."""
-    with database_url() as url:
-        asyncio.run(decisions.activate(url, rule_set_id, by=by, reason=reason))
+    _act_on_rules("activate", rule_set_id, operators.Signed(by, code), reason)
 
 
 @rules.command("withdraw")
-def withdraw_rules(rule_set_id: RuleSetId, by: By, reason: Reason) -> None:
+def withdraw_rules(rule_set_id: RuleSetId, by: ByOperator, code: Code, reason: Reason) -> None:
     """Give up a draft, or an approved rule set that was never active."""
+    _act_on_rules("withdraw", rule_set_id, operators.Signed(by, code), reason)
+
+
+def _act_on_rules(act: decisions.Act, rule_set_id: str, by: operators.Signed, reason: str) -> None:
+    with ready_settings() as settings:
+        asyncio.run(decisions.act(settings, act, rule_set_id, by=by, reason=reason))
+
+
+@contracts.command("list")
+def list_contracts() -> None:
+    """Every version of every contract, and since when it is in use."""
     with database_url() as url:
-        asyncio.run(decisions.withdraw(url, rule_set_id, by=by, reason=reason))
+        asyncio.run(decisions.show_contracts(url))
+
+
+@contracts.command("show")
+def show_contract(
+    dataset: Annotated[str, typer.Argument(help="data set")],
+    version: Annotated[int, typer.Argument(help="as in `contracts list`")],
+) -> None:
+    """Print the text of one version, as it was in use."""
+    with database_url() as url:
+        asyncio.run(decisions.show_contract(url, dataset, version))
 
 
 OperatorId = Annotated[str, typer.Argument(help="a-z, 0-9 and -; belongs to one person for ever")]
@@ -388,7 +432,7 @@ def list_operators() -> None:
         asyncio.run(operators.show_all(settings))
 
 
-KeyUse = Annotated[str, typer.Argument(help="tokens, artefacts, login, or all")]
+KeyUse = Annotated[str, typer.Argument(help="tokens, artefacts, login, sm2, or all")]
 
 
 @keys.command("list")
@@ -413,17 +457,26 @@ def rotate_keys(
 
 @cli.command("verify-consent")
 def verify_consent(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="the signed consent, a JWS")],
+    file: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="the signed consent: the JWS, or its JSON form"),
+    ],
     jwks: Annotated[
         Path | None,
         typer.Option(
             exists=True, dir_okay=False, help="a copy of the hub's /jwks [the keys under HUB_VAR_DIR]"
         ),
     ] = None,
+    sm2_jwks: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="a copy of the hub's /jwks/sm2, for the second signature"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a signed consent, offline, and print what was agreed."""
-    signing.verify(file, jwks=jwks, keys=Settings().var_dir / "keys", as_json=as_json)
+    signing.verify(file, jwks=jwks, sm2_jwks=sm2_jwks, keys=Settings().var_dir / "keys", as_json=as_json)
 
 
 ParticipantId = Annotated[str, typer.Argument(help="the bank or platform")]

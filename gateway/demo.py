@@ -30,6 +30,8 @@ from gateway.notices.commands import enter as enter_webhook
 LOGIN_PORT = 8001
 BANK_PORT = 8002
 OWNER_PORT = 8003
+LICENCE_PORT = 8004
+TRANSFER_PORT = 8005
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 BANK = "demo-bank"
@@ -83,6 +85,7 @@ def play_demo(settings: Settings, *, once: bool, enterprises: int) -> int:
     """The exit code: 0 if every step of the story came out as it should."""
     places = Places(settings.var_dir.resolve() / "demo")
     places.folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops all that was started, as Ctrl-C does
     try:
         with contextlib.ExitStack() as running:
             _prepare(settings, places, enterprises)
@@ -161,6 +164,8 @@ class Urls:
     login: str
     bank: str
     owner: str
+    licence: str
+    transfer: str
 
 
 def _start_everything(settings: Settings, places: Places, running: contextlib.ExitStack) -> Urls:
@@ -170,6 +175,8 @@ def _start_everything(settings: Settings, places: Places, running: contextlib.Ex
         settings.government_login_issuer,
         f"http://127.0.0.1:{BANK_PORT}",
         f"http://127.0.0.1:{OWNER_PORT}",
+        settings.business_licence_issuer or f"http://127.0.0.1:{LICENCE_PORT}",
+        settings.bank_transfer_url or f"http://127.0.0.1:{TRANSFER_PORT}",
     )
     certificates = places.certificates
     hub_environment = {
@@ -177,6 +184,8 @@ def _start_everything(settings: Settings, places: Places, running: contextlib.Ex
         "HUB_MTLS_CERTIFICATE": str(certificates / "hub.pem"),
         "HUB_MTLS_KEY": str(certificates / "hub.key"),
         "HUB_MTLS_CLIENT_CA": str(certificates / "ca.pem"),
+        "HUB_BUSINESS_LICENCE_ISSUER": urls.licence,
+        "HUB_BANK_TRANSFER_URL": urls.transfer,
         "HUB_OWNERS": _told_by("sandbox", "owner-key", *_options({"state": places.owner, "url": urls.owner})),
     }
     login = {
@@ -186,6 +195,13 @@ def _start_everything(settings: Settings, places: Places, running: contextlib.Ex
         "redirect-uri": f"{urls.hub}/portal/callback",
         "hub-jwks": f"{urls.hub}/jwks",
     }
+    licence = {
+        **login,
+        "port": LICENCE_PORT,
+        "state": places.folder / "licence",
+        "redirect-uri": f"{urls.hub}/portal/callback/licence",
+    }
+    transfer = {"port": TRANSFER_PORT, "enterprises": login["enterprises"], "hub-jwks": login["hub-jwks"]}
     bank = {
         "port": BANK_PORT,
         "hub": urls.hub,
@@ -203,6 +219,8 @@ def _start_everything(settings: Settings, places: Places, running: contextlib.Ex
     parts = [
         Part("不动产登记（沙箱）", urls.owner, ("sandbox", "data-owner", *_options(owner))),
         Part("政务登录（沙箱）", urls.login, ("sandbox", "government-login", *_options(login))),
+        Part("电子营业执照（沙箱）", urls.licence, ("sandbox", "business-licence", *_options(licence))),
+        Part("对公打款（沙箱）", urls.transfer, ("sandbox", "bank-transfer", *_options(transfer))),
         Part("演示银行（沙箱）", urls.bank, ("sandbox", "bank", *_options(bank))),
         Part("后台", None, ("gateway", "worker"), {"HUB_WEBHOOK_NETWORKS": LOOPBACK}),
         Part("网关", urls.hub, ("gateway", "serve"), hub_environment),
@@ -321,7 +339,8 @@ def _say_where(urls: Urls, places: Places) -> None:
     print(
         f"""
 ── 打开看看 Open ──
-  企业端 Enterprise  {urls.hub}/portal    用“政务服务网”登录，任选一家合成企业
+  企业端 Enterprise  {urls.hub}/portal    用“政务服务网”或“电子营业执照”登录，任选一家合成企业
+  企业网银 Account   {urls.transfer}           对公打款核验时在这里看收到的金额；执照的吊销与恢复在 {urls.licence}
   银行端 Bank        {urls.bank}
   责任单位 Owner     {urls.owner}           登记或解除一项查封，银行下一次实时查询即可看到
   接口 API           {urls.hub}/docs      错误说明 {urls.hub}/problems    状态 {urls.hub}/health

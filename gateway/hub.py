@@ -9,10 +9,11 @@ from collections.abc import (
     Coroutine,
     Hashable,
     Iterable,
+    Mapping,
     Sequence,
 )
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from operator import attrgetter
 from typing import TypeVar
@@ -20,8 +21,8 @@ from typing import TypeVar
 import asyncpg
 import structlog
 
-from adapters import GovernmentLogin, open_data_owners
-from consent import Client, find_clients
+from adapters import BankTransfer, Login, LoginWay, open_data_owners
+from consent import Client, find_clients, note_steps
 from core.clock import Clock, now
 from core.database import AWAY, Database, connect_database
 from core.errors import Unavailable
@@ -30,8 +31,10 @@ from core.keys import Keys, load_keys
 from core.master_secret import MasterSecret, load_master_secret
 from core.redis import Redis, connect_redis
 from core.settings import Settings
+from core.sm2 import SM2Key
 from datasets import Catalogue, RulesInForce, load_catalogue, read_live_checks, read_records, reread_records
-from gateway.decisions.rules import keep_current, rules_at_start
+from gateway.decisions.rules import contracts_at_start, keep_current, rules_at_start
+from gateway.identity import open_bank_transfer, open_logins
 from gateway.oauth.bearer import Doorkeeper
 from gateway.oauth.denied import DeniedTokens
 from gateway.oauth.nonces import Nonces
@@ -42,10 +45,13 @@ from gateway.queries.admission import Admission
 from gateway.queries.deliveries import Deliveries
 from gateway.queries.live import LiveShelf
 from gateway.queries.spine import Spine
+from gateway.steps import Steps
 from ledger import claim_probes, look_at_consents, recall, remember
 
 Ask = TypeVar("Ask")
 Reply = TypeVar("Reply")
+
+FORMS_AT_ONCE = 2
 
 log = structlog.stdlib.get_logger()
 
@@ -72,9 +78,19 @@ class Hub:
     rates: Rates
     availability_ration: Admission
     """for looks before a consent, apart from questions"""
-    login: GovernmentLogin
+    logins: Mapping[LoginWay, Login]
+    """those that are there"""
+    bank_transfer: BankTransfer | None
     spine: Spine
+    steps: Steps
     clock: Clock
+    form_turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(FORMS_AT_ONCE))
+    """for reading and looking into signed forms; whoever has no turn waits unread"""
+
+    @property
+    def sm2_key(self) -> SM2Key | None:
+        """The key of the second signature on consents; None where none is wanted."""
+        return self.keys["sm2"] if self.settings.sm2_signature else None
 
     def use(self, catalogue: Catalogue) -> None:
         """From the next question on."""
@@ -93,15 +109,15 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
         stack.push_async_callback(redis.aclose)
         keys = load_keys(settings.var_dir / "keys")
         master_secret = load_master_secret(settings.var_dir / "keys")
-        login = GovernmentLogin(
-            issuer=settings.government_login_issuer,
-            client_id=settings.government_login_client_id,
-            redirect_uri=f"{settings.public_url}/portal/callback",
-            key=lambda: keys["login"],
-        )
-        stack.push_async_callback(login.close)
+        logins = open_logins(settings, keys, master_secret, clock)
+        for login in logins.values():
+            stack.push_async_callback(login.close)
+        bank_transfer = open_bank_transfer(settings, keys, clock)
+        if bank_transfer is not None:
+            stack.push_async_callback(bank_transfer.close)
         rules = await rules_at_start(database, clock())
-        catalogue = await asyncio.to_thread(_compiled, catalogue_of_this_release(), rules)
+        catalogue = await contracts_at_start(database, catalogue_of_this_release(), clock())
+        catalogue = await asyncio.to_thread(_compiled, catalogue, rules)
         owners = open_data_owners(settings.owners)
         live = LiveShelf(
             pool=database.hot,
@@ -122,7 +138,7 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
             doorkeeper=doorkeeper,
             admission=admission,
             catalogue=catalogue,
-            shelf=GroupOperation(on_database(database.hot, read_records), batches_max=1, batch_size_max=512),
+            shelf=GroupOperation(on_database(database.hot, read_records), batches_max=1, batch_size_max=256),
             shelf_again=GroupOperation(on_database(database.hot, reread_records)),
             live=live,
             deliveries=deliveries,
@@ -132,6 +148,10 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
             recall=GroupOperation(on_database(database.hot, recall)),
             clock=clock,
         )
+        steps = Steps(
+            GroupOperation(on_database(database.hot, note_steps), batches_max=1, waiting_max=1000), clock
+        )
+        stack.push_async_callback(steps.settled)
         hub = Hub(
             settings=settings,
             database=database,
@@ -152,8 +172,10 @@ async def open_hub(settings: Settings, *, clock: Clock = now) -> AsyncIterator[H
                 rate_per_second=settings.availability_per_minute / 60,
                 burst=max(1, int(settings.availability_per_minute)),
             ),
-            login=login,
+            logins=logins,
+            bank_transfer=bank_transfer,
             spine=spine,
+            steps=steps,
             clock=clock,
         )
 

@@ -1,5 +1,6 @@
 """The ASGI application: the question door in front, FastAPI behind it."""
 
+import re
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,10 +15,11 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from consent import FORM_OCTETS_MAX
 from core.errors import HubError, InvalidInput, NotFound
 from core.settings import Settings
 from gateway import health
-from gateway.banks import availability
+from gateway.banks import availability, signed_forms
 from gateway.banks import endpoints as banks
 from gateway.branch import endpoints as branch
 from gateway.catalogue import endpoints as catalogue
@@ -27,8 +29,9 @@ from gateway.hub import Hub, open_hub
 from gateway.notices import endpoints as notices
 from gateway.oauth import authorize, backchannel, grants, introspection, par, revocation
 from gateway.oauth import endpoints as oauth
-from gateway.portal import agents, early_looks
+from gateway.portal import agents, devices, early_looks, identity, logins, news, statement, step_up
 from gateway.portal import endpoints as portal
+from gateway.portal import signed_forms as enterprise_forms
 from gateway.problems import PROBLEMS, problem_document, problem_page, public_reason
 from gateway.queries.door import QuestionDoor
 
@@ -43,6 +46,8 @@ PAGES: dict[str, Callable[[Request, HubError, str, str], Response]] = {
 """where a person looks: what does not work is told on a page"""
 BODY_OCTETS_MAX = 64 * 1024
 """of a request or form; questions have a limit of their own"""
+SIGNED_FORMS = re.compile(r"/v1/consent-requests/[^/]+/signed-forms")
+"""where a file may come on top of that"""
 
 log = structlog.stdlib.get_logger()
 
@@ -69,6 +74,8 @@ def build_app(settings: Settings) -> QuestionDoor:
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(OfferNonce)
+    if settings.cookies_secure:
+        app.add_middleware(StayOnTls)
     door = QuestionDoor(app)
     for part in (
         oauth,
@@ -81,11 +88,19 @@ def build_app(settings: Settings) -> QuestionDoor:
         branch,
         banks,
         availability,
+        signed_forms,
         notices,
         decisions,
+        logins,
+        identity,
         portal,
         agents,
+        step_up,
+        devices,
         early_looks,
+        news,
+        statement,
+        enterprise_forms,
         catalogue,
         console,
         health,
@@ -104,10 +119,19 @@ class BodyLimit:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        left = BODY_OCTETS_MAX
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        limit = BODY_OCTETS_MAX
+        if SIGNED_FORMS.fullmatch(scope["path"]):
+            limit += FORM_OCTETS_MAX
+        left = limit
+        announced = int(dict(scope["headers"]).get(b"content-length", b"0"))
 
         async def receive_within_limit() -> Message:
             nonlocal left
+            if announced > limit:
+                raise HTTPException(413)
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
@@ -115,6 +139,23 @@ class BodyLimit:
             return message
 
         await self.app(scope, receive_within_limit, send)
+
+
+class StayOnTls:
+    """Tells browsers to come over TLS only, for a year (RFC 6797; FAPI 2.0 §5.2.3). TLS itself ends in front of us."""
+
+    HEADER = (b"strict-transport-security", b"max-age=31536000")
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_header(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], self.HEADER]
+            await send(message)
+
+        await self.app(scope, receive, send_with_header)
 
 
 class OfferNonce:

@@ -93,6 +93,11 @@ PROBLEMS: dict[str, Problem] = {
         400, "授权申请的内容有误", "The terms of the consent request are not acceptable",
         "请按 errors 中列出的字段逐项改正。", "Correct the fields that errors names.",
     ),
+    "signed_form_file": _p(
+        400, "授权书文件不能接收", "The file of the signed form cannot be taken",
+        "请按 errors 改正：只收看得清的 PDF、JPEG 或 PNG，不得加密，不得含脚本、动作或附件。",
+        "`errors` says why: a readable PDF, JPEG or PNG, not encrypted, without scripts, actions or attachments.",
+    ),
     "idempotency_key_missing": _p(
         400, "缺少 Idempotency-Key 请求头", "The Idempotency-Key header is missing",
         "每个新问题请带一个新的、不超过 255 个可见字符的键；重试时用同一个键。",
@@ -104,7 +109,8 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "too_large": _p(
         413, "请求体过大", "The body is too large",
-        "单次查询的请求体不超过 16 KB。", "A question has at most 16 kB.",
+        "单次查询的请求体不超过 16 KB，授权书文件不超过 8 MB。",
+        "A question has at most 16 kB, the file of a signed form at most 8 MB.",
     ),
     "redirect_uri": _p(
         400, "回跳地址不可用", "Not a usable redirect address",
@@ -269,6 +275,19 @@ PROBLEMS: dict[str, Problem] = {
         403, "您的身份不能代表企业同意", "You may not say yes for this enterprise",
         "请由企业法定代表人登录后决定。", "Let the legal representative log in and decide.",
     ),
+    "confirmation_required": _p(
+        403, "请先确认是您本人", "Please confirm that it is you",
+        "您添加过验证方式：请重新操作，并用它确认。", "You have a second factor: do it again and confirm with it.",
+    ),
+    "confirmation_failed": _p(
+        403, "没有确认成功", "The confirmation did not succeed",
+        "请再试一次，或换一种验证方式。", "Try again, or use another factor.",
+    ),
+    "login_not_fresh": _p(
+        403, "请重新登录后再操作", "Please log in again for this",
+        "没有添加验证方式时，敏感数据须在登录后十分钟内同意。",
+        "Without a second factor, sensitive data can be agreed to within ten minutes of the log-in only.",
+    ),
     "assurance_too_low": _p(
         403, "登录的实名等级不够", "The log-in is not sure enough of you",
         "同意提供敏感数据需要更高等级的实名登录，请换一种方式重新登录。",
@@ -287,7 +306,29 @@ PROBLEMS: dict[str, Problem] = {
         403, "只有法定代表人可以办理", "Only the legal representative may do this",
         "请由法定代表人登录后办理。", "Let the legal representative log in.",
     ),
+    "signed_form_platforms_only": _p(
+        403, "只有融资平台可以提交授权书", "Only a city platform hands in signed forms",
+        "请由企业在线同意，或在申请时以 through 指明代为提交授权书的平台。",
+        "Let the enterprise agree on the hub's page, or name the platform in `through` when you ask.",
+    ),
+    "signed_form_not_enough": _p(
+        403, "仅凭授权书不能办理", "A signed form is not enough for this",
+        "原因见 errors：涉及敏感数据、变更原授权、须多人签署或期限已过的，请由企业登录本平台在线同意。",
+        "`errors` says why: for sensitive data, amendments, or where several must agree, the enterprise logs in.",
+    ),
+    "signed_form_unseen": _p(
+        403, "您还没有看过这份授权书", "You have not looked at this form",
+        "请先打开文件，逐项核对以后再通过。", "Open the file and compare it, then find it good.",
+    ),
     # --- no such thing ---
+    "signed_form_unknown": _p(
+        404, "没有这份授权书", "No such signed form",
+        "请从授权书审核的列表进入。", "Go by the list of signed forms.",
+    ),
+    "factor_unknown": _p(
+        404, "没有这个验证方式", "There is no such factor",
+        "它可能已经移除。", "It may have been removed.",
+    ),
     "mandate_unknown": _p(
         404, "没有这份委派", "No such mandate",
         "请从经办人页面进入。", "Use the page for agents.",
@@ -316,6 +357,11 @@ PROBLEMS: dict[str, Problem] = {
         405, "该地址不支持此方法", "Method not allowed", "接口文档见 /docs。", "The interface guide is at /docs.",
     ),
     # --- it contradicts what is there ---
+    "factor_exists": _p(
+        409, "已经添加过了", "It is there already",
+        "手机验证器每人一个，换新的请先移除旧的；一把通行密钥只能添加一次。",
+        "One authenticator app for each person, each passkey once; remove the old one first.",
+    ),
     "mandate_state": _p(
         409, "这份委派已经撤销", "The mandate was revoked before",
         "请刷新后查看当前状态。", "Reload and look at its present state.",
@@ -323,6 +369,16 @@ PROBLEMS: dict[str, Problem] = {
     "consent_state": _p(
         409, "授权当前的状态不允许此操作", "The consent's state does not allow that",
         "请刷新后查看当前状态。", "Reload and look at its present state.",
+    ),
+    "signed_form_state": _p(
+        409, "授权书当前的状态不允许此操作", "The signed form's state does not allow that",
+        "同一申请同时只审核一份授权书，最多提交五份；每名审核员只审一次。请刷新后查看当前状态。",
+        "One form of a request is reviewed at a time, five at most, by each operator once; look at its present state.",
+    ),
+    "signed_form_used": _p(
+        409, "这份文件已用于另一项申请", "This file stands for another request",
+        "一份授权书只对应一项申请：请提交为本申请签署的授权书。",
+        "One form is for one request: hand in the one signed for this.",
     ),
     "rule_set_exists": _p(
         409, "这个版本号已有另一份规则", "That id belongs to another rule text",
@@ -382,8 +438,42 @@ PROBLEMS: dict[str, Problem] = {
         "The hub has noted it for the owner. Retry later with the same Idempotency-Key; nothing was charged.",
     ),
     "login_failed": _p(
-        502, "政务服务网登录未成功", "The government log-in did not succeed",
+        401, "登录未成功", "The log-in did not succeed",
         "请返回重新登录；如仍失败请稍后再试。", "Go back and log in again.",
+    ),
+    "login_away": _p(
+        503, "登录服务暂时没有答复", "The log-in service does not answer",
+        "请稍后再试，或换一种方式登录。", "Try again later, or log in another way.",
+    ),
+    "licence_not_valid": _p(
+        403, "电子营业执照已失效", "The business licence is not valid any more",
+        "这张营业执照已吊销、注销、暂停或过期；如有疑问请向登记机关查询。",
+        "It was revoked, cancelled or suspended, or has expired; ask the registration authority.",
+    ),
+    "transfer_limit": _p(
+        403, "打款次数已达上限", "No more transfers to this enterprise for now",
+        "每家企业 24 小时内最多 3 次、30 天内最多 10 次，请以后再试。",
+        "At most 3 in 24 hours and 10 in 30 days for one enterprise; try again later.",
+    ),
+    "transfer_away": _p(
+        503, "打款服务暂时没有答复", "The transfer service does not answer",
+        "请稍后刷新查看。", "Look again later.",
+    ),
+    "transfer_state": _p(
+        409, "这笔打款当前的状态不允许此操作", "The transfer does not allow this in its present state",
+        "请刷新后查看当前状态。", "Reload and look at its present state.",
+    ),
+    "transfer_unknown": _p(
+        404, "没有这笔打款", "There is no such transfer",
+        "请从身份核验页面进入。", "Use the identity page.",
+    ),
+    "account_invalid": _p(
+        400, "账号有误", "Not an account number",
+        "请填写对公账户的账号，8 到 32 位数字。", "Give the number of the corporate account, 8 to 32 digits.",
+    ),
+    "amount_invalid": _p(
+        400, "金额有误", "Not an amount",
+        "请以元为单位填写收到的金额，如 3.27。", "Give the amount received in yuan, such as 3.27.",
     ),
     "database_role": _p(
         503, "数据库权限配置有误", "The database rights are not set up right",
@@ -438,7 +528,7 @@ def problem_document(error: HubError, trace_id: str) -> tuple[int, bytes, list[t
         **{key: value for key, value in error.facts.items() if key in ("decision_id", "errors")},
     }
     headers = [(b"content-type", MEDIA_TYPE.encode()), (b"cache-control", b"no-store")]
-    if problem.status == 401:
+    if problem.status == 401 or reason == "consent_outside_token":
         headers.append((b"www-authenticate", _challenge(reason)))
     if isinstance(error, TooManyRequests):
         headers.append((b"retry-after", str(max(1, round(error.retry_after_seconds))).encode()))
@@ -447,13 +537,14 @@ def problem_document(error: HubError, trace_id: str) -> tuple[int, bytes, list[t
     return problem.status, orjson.dumps(document), headers
 
 
+CHALLENGES = {"nonce_required": b"use_dpop_nonce", "consent_outside_token": b"insufficient_scope"}
+
+
 def _challenge(reason: str) -> bytes:
     """RFC 9449 §7.1, RFC 6750 §3."""
     if reason == "token_missing":
         return b'DPoP algs="ES256"'
-    if reason == "nonce_required":
-        return b'DPoP error="use_dpop_nonce", algs="ES256"'
-    error = b"invalid_dpop_proof" if reason.startswith("proof_") else b"invalid_token"
+    error = CHALLENGES.get(reason, b"invalid_dpop_proof" if reason.startswith("proof_") else b"invalid_token")
     return b'DPoP error="%s", algs="ES256"' % error
 
 

@@ -5,9 +5,24 @@ Others use this room through the names below. It owns ``disclosures``, ``answere
 of consents it knows only the view ``live_consents``.
 """
 
-from ledger.availability import AvailabilityCheck, availability_checks_of, note_availability_check
+from ledger.availability import (
+    AvailabilityCheck,
+    ChecksAlike,
+    availability_checks_of,
+    checks_between,
+    note_availability_check,
+)
 from ledger.decisions import Decision, QuestionsAlike, find_decision, questions_between
-from ledger.history import Look, LooksOfDay, looks_at, looks_per_day
+from ledger.history import (
+    CallsAlike,
+    Look,
+    LooksOfDay,
+    calls_between,
+    first_look_at,
+    looks_at,
+    looks_per_day,
+    uses_between,
+)
 from ledger.models import metadata
 from ledger.probes import ProbeClaim, claim_probes
 from ledger.recall import Earlier, recall
@@ -19,6 +34,8 @@ from ledger.usage import Usage, UsageLine, usage_of
 __all__ = [
     "REMEMBER",
     "AvailabilityCheck",
+    "CallsAlike",
+    "ChecksAlike",
     "ConsentLook",
     "Decision",
     "Earlier",
@@ -31,9 +48,12 @@ __all__ = [
     "Usage",
     "UsageLine",
     "availability_checks_of",
+    "calls_between",
+    "checks_between",
     "claim_probes",
     "ensure_partitions",
     "find_decision",
+    "first_look_at",
     "look_at_consents",
     "looks_at",
     "looks_per_day",
@@ -44,4 +64,5 @@ __all__ = [
     "recall",
     "remember",
     "usage_of",
+    "uses_between",
 ]

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import insert, select, tuple_
+from sqlalchemy import func, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from core.identifiers import new_id
@@ -19,6 +19,15 @@ class AvailabilityCheck(NamedTuple):
     uscc: str
     purpose: str
     datasets: Sequence[str]
+
+
+class ChecksAlike(NamedTuple):
+    """How often one participant looked for the same data, for the same purpose."""
+
+    participant_id: str
+    purpose: str
+    datasets: Sequence[str]
+    checks: int
 
 
 async def note_availability_check(
@@ -47,3 +56,18 @@ async def availability_checks_of(
         question = question.where(tuple_(table.c.at, table.c.check_id) < before)
     rows = await tx.execute(question.order_by(table.c.at.desc(), table.c.check_id.desc()).limit(limit))
     return [AvailabilityCheck(*row) for row in rows]
+
+
+async def checks_between(
+    tx: AsyncConnection, uscc: str, since: datetime, until: datetime
+) -> Sequence[ChecksAlike]:
+    """The looks for this enterprise from ``since`` until before ``until``, counted by kind and in its order."""
+    table = availability_checks
+    kinds = [table.c.participant_id, table.c.purpose, table.c.datasets]
+    rows = await tx.execute(
+        select(*kinds, func.count())
+        .where(table.c.uscc == uscc, table.c.at >= since, table.c.at < until)
+        .group_by(*kinds)
+        .order_by(*kinds)
+    )
+    return [ChecksAlike._make(row) for row in rows]

@@ -130,10 +130,11 @@ def _prepare(ground: Ground, jwks: str) -> None:
     complete = [one["uscc"] for one in enterprises if one["complete"]][:CONSENTS]
     assert len(complete) == CONSENTS, "the synthetic province is too small"
     ground.targets = [Target(uuid.uuid4(), uscc) for uscc in complete]
-    asyncio.run(_give_consents(ground.servers.owner_url, ground.targets))
+    asyncio.run(give_consents(ground.servers.owner_url, ground.targets))
 
 
-async def _give_consents(owner_url: str, targets: Sequence[Target]) -> None:
+async def give_consents(owner_url: str, targets: Sequence[Target]) -> None:
+    """As if each had been asked for and approved; then the statistics of a database that is not new."""
     connection = await asyncpg.connect(owner_url)
     try:
         await connection.execute(

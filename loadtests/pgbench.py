@@ -109,7 +109,7 @@ def script(targets: Sequence[Target], dataset: str, records: int) -> str:
         "oldest": "NULL::date",
         "ahead": "0",
     }
-    read = _with_values(READ_RECORDS, [f"'{dataset}'", uscc, str(records), "NULL::date"])
+    read = _with_values(READ_RECORDS, [uscc, "NULL::date", "0", "0", "0", f"'{dataset}'", str(records)])
     remember = _with_values(REMEMBER, list(asked.values()))
     return f"\\set target random(0, {len(targets) - 1})\n{read};\n{remember};\n"
 

@@ -1,9 +1,9 @@
 -- wrk script: one question per request, each with an idempotency key of its own; without arguments, GET /.
--- Arguments: HEAD_FILE TARGETS_FILE KEY_PREFIX SEED [PROOFS_FILE]
--- HEAD_FILE: request line and constant headers, each line ended by CRLF. TARGETS_FILE: "consent_id uscc" a line.
+-- Arguments: HEAD_FILE QUESTIONS_FILE KEY_PREFIX SEED [PROOFS_FILE]
+-- HEAD_FILE: request line and constant headers, each line ended by CRLF. QUESTIONS_FILE: a body in JSON a line.
 -- PROOFS_FILE: a DPoP proof a line, each used once.
 
-local head, prefix, targets, proofs
+local head, prefix, questions, proofs
 local asked = 0
 
 local function lines_of(path)
@@ -17,11 +17,9 @@ function init(args)
     local file = assert(io.open(args[1], "rb"))
     head = file:read("*a")
     file:close()
-    targets = {}
-    for _, line in ipairs(lines_of(args[2])) do
-        local consent, uscc = line:match("(%S+) (%S+)")
-        local body = string.format('{"consent_id":"%s","uscc":"%s","purpose":"credit_review"}', consent, uscc)
-        targets[#targets + 1] = "Content-Length: " .. #body .. "\r\n\r\n" .. body
+    questions = {}
+    for _, body in ipairs(lines_of(args[2])) do
+        questions[#questions + 1] = "Content-Length: " .. #body .. "\r\n\r\n" .. body
     end
     prefix = args[3]
     math.randomseed(tonumber(args[4]))
@@ -36,7 +34,7 @@ function request()
         -- When they run out the last one comes again, is refused, and shows as such.
         key = key .. "DPoP: " .. (proofs[asked] or proofs[#proofs]) .. "\r\n"
     end
-    return head .. key .. targets[math.random(#targets)]
+    return head .. key .. questions[math.random(#questions)]
 end
 
 function done(summary, latency, requests)

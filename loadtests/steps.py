@@ -69,11 +69,11 @@ class Bench:
         scope = {"client": (PROXY, 1), "headers": headers}
         caller = hub.doorkeeper.who_asks(asked.credentials, "POST", asked.path)
         question = read_question(asked, hub.catalogue)
-        shelved = await hub.spine.shelf.ask(ShelfAsk(dataset, question.uscc, records_max_of(view)))
+        shelved = await hub.spine.shelf.ask(ShelfAsk(question.uscc, view.inputs))
         decision_id, at = uuid.uuid4(), hub.clock()
 
         def cut() -> Shown:
-            return show(view, Material([shelved]), at, hub.spine.deliveries.known_at)
+            return show(view, Material(shelved), at, hub.spine.deliveries.known_at)
 
         shown = cut()
         body = write_answer(view, shown, decision_id, at)
@@ -92,6 +92,7 @@ class Bench:
         """What is paid once per token, and once per call by those who come with DPoP proofs."""
         hub, path = self.hub, f"/v1/datasets/{DATASETS[0]}/queries"
         token = self.token({"jkt": self.bank.jkt})
+        self.bank.nonce = hub.nonces.current if hub.nonces else None
         fresh = iter([self.bank.proof(hub.settings.public_url + path, token) for _ in range(1_600)])
 
         def with_proof() -> None:
@@ -110,11 +111,11 @@ class Bench:
 
     async def together(self, dataset: str) -> dict[str, dict[int, dict[str, float]]]:
         """By step and number of questions at once."""
-        hub, records_max = self.hub, records_max_of(self.view(dataset))
+        hub, inputs = self.hub, self.view(dataset).inputs
         knock = Knock(f"rate:{PARTICIPANT}:{dataset}", None)
         steps: dict[str, Callable[[Step], Awaitable[object]]] = {
             "rate": lambda step: hub.admission.admit(knock),
-            "read": lambda step: hub.spine.shelf.ask(ShelfAsk(dataset, step.question.uscc, records_max)),
+            "read": lambda step: hub.spine.shelf.ask(ShelfAsk(step.question.uscc, inputs)),
             "remember": lambda step: hub.spine.remember.ask(step.entry),
         }
         return {

@@ -3,12 +3,13 @@
 import json
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from loadtests.ground import Target, write_targets
+from loadtests.ground import PURPOSE, Target
 
 QUESTIONS = Path(__file__).parent / "questions.lua"
 TOKENS = Path(__file__).parent / "tokens.lua"
@@ -44,14 +45,19 @@ def ask_questions(
     connections: int,
     seconds: int,
     proofs: Sequence[str] = (),
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> Load:
-    """Questions about random targets; with ``proofs``, each takes the next one of them."""
+    """Questions about random targets, that say ``more`` if told; with ``proofs``, each takes the next one of them."""
     lines = [f"POST /v1/datasets/{dataset}/queries HTTP/1.1", f"Host: {urlsplit(hub).netloc}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     (folder / "head").write_bytes("".join(f"{line}\r\n" for line in lines).encode())
-    write_targets(targets, folder / "targets")
+    questions = [
+        {"consent_id": str(target.consent_id), "uscc": target.uscc, "purpose": PURPOSE, **more}
+        for target in targets
+    ]
+    (folder / "questions").write_text("\n".join(map(json.dumps, questions)))
     key = uuid.uuid4().hex
-    arguments = [str(folder / "head"), str(folder / "targets"), key, str(int(key[:8], 16))]
+    arguments = [str(folder / "head"), str(folder / "questions"), key, str(int(key[:8], 16))]
     if proofs:
         (folder / "proofs").write_text("\n".join(proofs))
         arguments.append(str(folder / "proofs"))

@@ -11,6 +11,8 @@ import orjson
 import typer
 
 from sandbox import bank as demo_bank
+from sandbox import bank_transfer as transfers
+from sandbox import business_licence as licences
 from sandbox import data_owner as real_estate
 from sandbox import deliveries as other_owners
 from sandbox import government_login as provider
@@ -27,6 +29,11 @@ app = typer.Typer(
 
 StateFolder = Annotated[Path, typer.Option(help="存放密钥与状态的文件夹")]
 Host = Annotated[str, typer.Option(help="监听地址")]
+Enterprises = Annotated[
+    Path, typer.Option(exists=True, dir_okay=False, help="province 写出的 enterprises.json")
+]
+HubJwks = Annotated[str, typer.Option(help="信易枢纽公钥集的地址")]
+ClientId = Annotated[str, typer.Option(help="信易枢纽在此登记的名字")]
 HubAddress = Annotated[str, typer.Option(help="信易枢纽的公开地址，须与其元数据中的 issuer 一致")]
 
 
@@ -61,17 +68,15 @@ def province(
 
 @app.command()
 def government_login(
-    enterprises: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="province 写出的 enterprises.json")
-    ],
+    enterprises: Enterprises,
     state: StateFolder,
     port: int = 8001,
     host: Host = "127.0.0.1",
     redirect_uri: Annotated[
         str, typer.Option(help="登记的回调地址，逐字符核对")
     ] = "http://127.0.0.1:8000/portal/callback",
-    hub_jwks: Annotated[str, typer.Option(help="信易枢纽公钥集的地址")] = "http://127.0.0.1:8000/jwks",
-    client_id: Annotated[str, typer.Option(help="信易枢纽在此登记的名字")] = "xinyi-hub",
+    hub_jwks: HubJwks = "http://127.0.0.1:8000/jwks",
+    client_id: ClientId = "xinyi-hub",
     issuer: Annotated[str | None, typer.Option(help="本服务的 issuer；默认 http://HOST:PORT")] = None,
 ) -> None:
     """江苏政务服务网法人登录（OpenID Connect）的替身。"""
@@ -88,10 +93,49 @@ def government_login(
 
 
 @app.command()
+def business_licence(
+    enterprises: Enterprises,
+    state: StateFolder,
+    port: int = 8004,
+    host: Host = "127.0.0.1",
+    redirect_uri: Annotated[
+        str, typer.Option(help="登记的回调地址，逐字符核对")
+    ] = "http://127.0.0.1:8000/portal/callback/licence",
+    hub_jwks: HubJwks = "http://127.0.0.1:8000/jwks",
+    client_id: ClientId = "xinyi-hub",
+    issuer: Annotated[str | None, typer.Option(help="本服务的 issuer；默认 http://HOST:PORT")] = None,
+) -> None:
+    """电子营业执照（OpenID4VP）的替身。"""
+    site = licences.open_service(
+        issuer=issuer or f"http://{host}:{port}",
+        redirect_uri=redirect_uri,
+        enterprises=enterprises,
+        state=state,
+        hub_jwks=hub_jwks,
+        client_id=client_id,
+    )
+    typer.echo(f"电子营业执照（沙箱）：http://{host}:{port}")
+    serve(site, host, port)
+
+
+@app.command()
+def bank_transfer(
+    enterprises: Enterprises,
+    port: int = 8005,
+    host: Host = "127.0.0.1",
+    hub_jwks: HubJwks = "http://127.0.0.1:8000/jwks",
+    client_id: ClientId = "xinyi-hub",
+) -> None:
+    """对公打款与企业网银的替身。"""
+    url = f"http://{host}:{port}"
+    site = transfers.open_service(url=url, enterprises=enterprises, hub_jwks=hub_jwks, client_id=client_id)
+    typer.echo(f"对公打款（沙箱）：{url}")
+    serve(site, host, port)
+
+
+@app.command()
 def data_owner(
-    enterprises: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="province 写出的 enterprises.json")
-    ],
+    enterprises: Enterprises,
     state: StateFolder,
     port: int = 8003,
     host: Host = "127.0.0.1",
@@ -151,9 +195,7 @@ def bank(
 
 @app.command()
 def story(
-    enterprises: Annotated[
-        Path, typer.Option(exists=True, dir_okay=False, help="province 写出的 enterprises.json")
-    ],
+    enterprises: Enterprises,
     hub: HubAddress = "http://127.0.0.1:8000",
     bank: Annotated[str, typer.Option(help="演示银行的地址")] = "http://127.0.0.1:8002",
     login: Annotated[str, typer.Option(help="政务服务网登录的地址")] = "http://127.0.0.1:8001",

@@ -19,13 +19,12 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
-from urllib.parse import urlsplit
 
 import orjson
 from fastapi import FastAPI, Form, HTTPException, Request, Response
 from fastapi.responses import RedirectResponse
 
-from sandbox.pages import new_site, templates
+from sandbox.pages import new_site, refuse_other_sites, templates
 from sandbox.province import HEROINE_NAME
 
 SERVICE: Final = "JS.ZRZY.BDCDJ.CFXX.0001"
@@ -217,7 +216,7 @@ def _add_desk(site: FastAPI, owner: DataOwner) -> None:
         uscc: Annotated[str, Form()],
         kind: Annotated[Literal["1", "2", "3", "4"], Form()] = "1",
     ) -> Response:
-        _refuse_other_sites(request)
+        refuse_other_sites(request)
         if uscc not in owner.enterprises:
             raise HTTPException(404, "没有这家企业")
         owner.enter(uscc, kind=kind)
@@ -225,23 +224,16 @@ def _add_desk(site: FastAPI, owner: DataOwner) -> None:
 
     @site.post("/seizures/lift")
     def lift(request: Request, uscc: Annotated[str, Form()], document: Annotated[str, Form()]) -> Response:
-        _refuse_other_sites(request)
+        refuse_other_sites(request)
         if not owner.lift(uscc, document):
             raise HTTPException(404, "没有这项查封")
         return RedirectResponse("/", 303)
 
     @site.post("/manner")
     def behave(request: Request, manner: Annotated[Manner, Form()]) -> Response:
-        _refuse_other_sites(request)
+        refuse_other_sites(request)
         owner.manner = manner
         return RedirectResponse("/", 303)
-
-
-def _refuse_other_sites(request: Request) -> None:
-    """A form on somebody else's page must not change this register."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
-        raise HTTPException(403, "表单来自其他网站")
 
 
 def exchange_key(state: Path) -> bytes:

@@ -181,6 +181,16 @@ class HubClient:
         path = f"/v1/datasets/{dataset}/queries"
         return self._call("POST", path, body=body, idempotency_key=idempotency_key)
 
+    def hand_in_form(
+        self, consent_id: str, form: bytes, *, signed_on: str, enterprise_name: str, signatory_name: str
+    ) -> Answer:
+        """City platforms: the form (PDF, JPEG, PNG) that the enterprise signed for this request. Safe to repeat."""
+        address = f"{self._address}/v1/consent-requests/{uuid.UUID(consent_id)}/signed-forms"
+        said = {"signed_on": signed_on, "enterprise_name": enterprise_name, "signatory_name": signatory_name}
+        written = httpx.Request("POST", address, data=said, files={"file": ("form", form)})
+        content, headers = written.read(), {"Content-Type": written.headers["Content-Type"]}
+        return self._patiently(lambda: self._send("POST", address, content, headers))
+
     def usage(self, first_day: str, last_day: str) -> Answer:
         """What we were given and charged, by data set and day (YYYY-MM-DD, both included)."""
         return self._call("GET", f"/v1/usage?from={first_day}&to={last_day}")

@@ -1,11 +1,14 @@
-"""What the sandbox's two web sites share: templates, a local stylesheet, strict headers, serving."""
+"""What the sandbox's web sites share: templates, a local stylesheet, strict headers, serving."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 
@@ -25,10 +28,15 @@ def _yuan(fen: int) -> str:
     return f"{fen // 100}.{fen % 100:02d} 元"
 
 
+def _day_and_time(at: float) -> str:
+    return datetime.fromtimestamp(at, ZoneInfo("Asia/Shanghai")).strftime("%Y-%m-%d %H:%M:%S")
+
+
 templates = Jinja2Templates(directory=_HERE / "templates")
 templates.env.filters.update(
     state=lambda state: _STATES.get(state, state),
     yuan=_yuan,
+    day_and_time=_day_and_time,
 )
 
 
@@ -50,6 +58,17 @@ async def _strict_headers(request: Request, proceed: Callable[[Request], Awaitab
     if not request.url.path.startswith("/static/"):
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def refuse_other_sites(request: Request) -> None:
+    """A form on somebody else's page must not change anything here."""
+    origin = request.headers.get("Origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("Host"):
+        raise HTTPException(403, "表单来自其他网站")
+
+
+def dead_end(request: Request, message: str) -> Response:
+    return templates.TemplateResponse(request, "dead_end.html", {"message": message}, status_code=400)
 
 
 def serve(site: FastAPI, host: str, port: int) -> None:

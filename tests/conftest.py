@@ -187,6 +187,7 @@ async def registered(bank: Bank, hub: Hub, *, name: str) -> Bank:
             redirect_uris=[bank.redirect_uri],
             at=now(),
         )
+    bank.nonce = hub.nonces.current if hub.nonces else None  # as if it had called before
     return bank
 
 
@@ -242,6 +243,7 @@ class Consents:
                 wording=WORDING,
                 levels=(),
                 key=self._hub.keys["artefacts"],
+                second_key=self._hub.sm2_key,
                 at=now() - timedelta(days=age_days),
             )
         return consent.consent_id

@@ -1,6 +1,6 @@
 """Before a bank asks an enterprise for its consent: is there anything to consent to, and is its owner up?
 
-No content and no count leaves, and existence only where it is no news (`datasets.existence`). It is rationed harder
+No content and no count leaves, and existence only where the contract says that it is no news. It is rationed harder
 than questions, by a ration of its own, and every look is kept where the enterprise sees it.
 """
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import InvalidInput, NotFound
 from core.identifiers import USCC, InvalidUSCC, parse_uscc
-from datasets import EXISTENCE_IS_NO_NEWS, Contract, existing
+from datasets import Contract, existing
 from gateway.access import BankCaller, HubDep
 from gateway.banks.endpoints import CONSENT, PROBLEMS
 from gateway.banks.schemas import DatasetName
@@ -91,10 +91,11 @@ def _checked(asked: AvailabilityIn, hub: Hub) -> USCC:
         raise InvalidInput("uscc_invalid", errors={"uscc": str(error)}) from error
 
 
-def _worth_a_look(datasets: list[str], hub: Hub) -> set[str]:
+def _worth_a_look(datasets: list[str], hub: Hub) -> list[Contract]:
     """What is computed exists where anything exists that it may be computed from."""
-    computed = any(_is_computed(hub.catalogue.contracts[dataset]) for dataset in datasets)
-    return set(datasets) | (EXISTENCE_IS_NO_NEWS if computed else set())
+    contracts = hub.catalogue.contracts
+    asked = [contracts[dataset] for dataset in datasets]
+    return list(contracts.values()) if any(map(_is_computed, asked)) else asked
 
 
 def _told(
@@ -126,7 +127,7 @@ def _why_unknown(contract: Contract, *, offered: bool, delivered: bool) -> Becau
         return "not_offered"
     if _is_computed(contract):
         return None
-    if contract.id not in EXISTENCE_IS_NO_NEWS:
+    if contract.existence_is_news:
         return "needs_consent"
     return None if delivered else "not_delivered"
 

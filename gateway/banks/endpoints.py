@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from consent import artefact_of, check_terms, file_request, find_for_participant, give_up
+from consent import artefact_of, check_terms, file_request, find_artefact, find_for_participant, give_up
 from core.clock import china_day
 from core.errors import InvalidInput, NotFound
 from core.identifiers import InvalidUSCC, parse_uscc
@@ -59,6 +59,7 @@ async def request_consent(
             at=at,
             request_key=idempotency_key,
             supersedes=asked.supersedes,
+            through=asked.through,
         )
     return ConsentRequestOut.of(consent, at=at, public_url=hub.settings.public_url)
 
@@ -95,6 +96,23 @@ async def signed_artefact(consent_id: UUID, caller: BankCaller, hub: HubDep) -> 
     if jws is None:
         raise NotFound("consent_unknown", "not approved, so there is nothing signed")
     return Response(jws, media_type="application/jose", headers={"cache-control": "no-store"})
+
+
+@router.get(
+    "/consent-requests/{consent_id}/artefact.json",
+    tags=[CONSENT],
+    summary="下载带全部签名的授权凭证",
+    response_class=Response,
+    responses={200: {"content": {"application/jose+json": {}}, "description": "JWS, RFC 7515 general JSON"}},
+)
+async def artefact_with_all_signatures(consent_id: UUID, caller: BankCaller, hub: HubDep) -> Response:
+    """The same evidence with every signature: ES256, and SM2 (SM2withSM3, key in `/jwks/sm2`) where one was made."""
+    async with hub.database.transaction() as tx:
+        await find_for_participant(tx, caller.participant_id, consent_id)
+        signed = await find_artefact(tx, consent_id)
+    if signed is None:
+        raise NotFound("consent_unknown", "not approved, so there is nothing signed")
+    return Response(signed.as_json(), media_type="application/jose+json", headers={"cache-control": "no-store"})
 
 
 @router.get("/usage", tags=[OVERVIEW], summary="用量与费用")

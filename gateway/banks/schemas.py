@@ -1,12 +1,13 @@
 """What banks send and get, apart from the answers to questions (those follow the data set's contract)."""
 
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from consent import Consent, ConsentTerms
+from consent import RETENTION_DAYS, Consent, ConsentTerms
 from core.identifiers import USCC
 from ledger import Usage
 
@@ -14,7 +15,24 @@ Positive = Annotated[int, Field(ge=1, strict=True)]
 DatasetName = Annotated[str, Field(pattern="^[a-z0-9_]{1,64}$")]
 
 
-class ConsentRequestIn(BaseModel):
+class Terms(BaseModel):
+    """The terms of a consent as banks write and read them: each field of `consent.ConsentTerms`, explained."""
+
+    uscc: str = Field(description="统一社会信用代码, GB 32100-2015")
+    purpose: str = Field(description="one of the purposes in /v1/catalogue")
+    datasets: list[DatasetName] = Field(min_length=1, max_length=50)
+    term_days: Positive = Field(description="how long the consent is to last, at most 365 days")
+    uses_max: Positive = Field(description="how many questions it is to cover, at most 10,000")
+    retention_days: Positive = Field(RETENTION_DAYS, description="how long you may keep what you get")
+    message: str = Field("", description="one line that the enterprise reads, at most 200 characters")
+    uses_max_day: Positive | None = Field(None, description="at most so many of them a day, China's time")
+    uses_max_month: Positive | None = Field(None, description="at most so many of them a month")
+    data_from: date | None = Field(
+        None, description="first day of a month; records that speak for a time before it are not given"
+    )
+
+
+class ConsentRequestIn(Terms):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
@@ -30,35 +48,18 @@ class ConsentRequestIn(BaseModel):
         },
     )
 
-    uscc: str = Field(description="统一社会信用代码, GB 32100-2015")
-    purpose: str = Field(description="one of the purposes in /v1/catalogue")
-    datasets: list[DatasetName] = Field(min_length=1, max_length=50)
-    term_days: Positive = Field(description="how long the consent is to last, at most 365 days")
-    uses_max: Positive = Field(description="how many questions it is to cover, at most 10,000")
-    retention_days: Positive = Field(365, description="how long you may keep what you get")
-    message: str = Field("", description="one line that the enterprise reads, at most 200 characters")
-    uses_max_day: Positive | None = Field(None, description="at most so many of them a day, China's time")
-    uses_max_month: Positive | None = Field(None, description="at most so many of them a month")
-    data_from: date | None = Field(
-        None, description="first day of a month; records that speak for a time before it are not given"
-    )
     supersedes: UUID | None = Field(
         None, description="an active or paused consent of yours that this request amends; it ends on approval"
     )
+    through: str | None = Field(
+        None,
+        max_length=100,
+        description="id of the city platform that may hand in the form which the enterprise signed there",
+    )
 
     def terms(self, uscc: USCC) -> ConsentTerms:
-        return ConsentTerms(
-            uscc=uscc,
-            purpose=self.purpose,
-            datasets=tuple(self.datasets),
-            term_days=self.term_days,
-            uses_max=self.uses_max,
-            retention_days=self.retention_days,
-            message=self.message,
-            uses_max_day=self.uses_max_day,
-            uses_max_month=self.uses_max_month,
-            data_from=self.data_from,
-        )
+        given = self.model_dump(include=set(Terms.model_fields))
+        return ConsentTerms(**{**given, "uscc": uscc, "datasets": tuple(self.datasets)})
 
 
 class AskedOut(BaseModel):
@@ -69,7 +70,9 @@ class AskedOut(BaseModel):
     uses_max: int
 
 
-class ConsentRequestOut(BaseModel):
+class ConsentRequestOut(Terms):
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     consent_id: UUID
     state: str = Field(
         description=(
@@ -77,18 +80,9 @@ class ConsentRequestOut(BaseModel):
             "used_up_today and used_up_this_month pass by themselves"
         )
     )
-    uscc: str
-    purpose: str
-    datasets: list[str]
-    term_days: int
-    uses_max: int
     uses_left: int
-    retention_days: int
-    message: str
-    uses_max_day: int | None
-    uses_max_month: int | None
-    data_from: date | None
     supersedes: UUID | None
+    through: str | None
     asked: AskedOut | None = Field(
         description="null when the enterprise granted all of it, or did not answer yet"
     )
@@ -100,22 +94,13 @@ class ConsentRequestOut(BaseModel):
 
     @classmethod
     def of(cls, consent: Consent, *, at: datetime, public_url: str) -> "ConsentRequestOut":
-        terms = consent.terms
         return cls(
+            **asdict(consent.terms),
             consent_id=consent.consent_id,
             state=consent.standing_at(at),
-            uscc=terms.uscc,
-            purpose=terms.purpose,
-            datasets=list(terms.datasets),
-            term_days=terms.term_days,
-            uses_max=terms.uses_max,
             uses_left=consent.uses_left,
-            retention_days=terms.retention_days,
-            message=terms.message,
-            uses_max_day=terms.uses_max_day,
-            uses_max_month=terms.uses_max_month,
-            data_from=terms.data_from,
             supersedes=consent.supersedes,
+            through=consent.through,
             asked=_asked(consent),
             requested_at=consent.requested_at,
             answer_by=consent.answer_by,
@@ -128,8 +113,7 @@ class ConsentRequestOut(BaseModel):
 def _asked(consent: Consent) -> AskedOut | None:
     if consent.asked is None:
         return None
-    asked = consent.asked
-    return AskedOut(datasets=list(asked.datasets), term_days=asked.term_days, uses_max=asked.uses_max)
+    return AskedOut(**{name: getattr(consent.asked, name) for name in AskedOut.model_fields})
 
 
 class UsageLineOut(BaseModel):

@@ -35,6 +35,7 @@ async def qr_page(request: Request, consent_id: UUID, hub: HubDep) -> HTMLRespon
         request, "qr.html", standing=standing, link=link, picture=_picture(link), until=consent.answer_by
     )
     if standing == "waiting":
+        hub.steps.note(consent_id, "shown")
         page.headers["refresh"] = str(LOOK_AGAIN_SECONDS)
     return page
 

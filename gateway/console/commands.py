@@ -1,15 +1,39 @@
-"""``python -m gateway operator …``: who may work at the console, and the codes with which they log in."""
+"""``python -m gateway operator …``: who may work at the console, and the codes with which they log in.
 
+Who changes something on the command line shows such a code as well: the history names operators, not names that were
+typed.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 from typer import echo
 
-from consent import add_operator, close_operator, find_operator, list_operators, note_deed
+from consent import (
+    Right,
+    add_operator,
+    close_operator,
+    find_operator,
+    list_operators,
+    note_deed,
+    note_refused_login,
+)
 from core.clock import CHINA, now
 from core.database import connect_database
-from core.errors import Conflict
+from core.errors import Conflict, Refused
 from core.redis import connect_redis
 from core.settings import Settings
 from gateway.console.sessions import CODE_SECONDS, OperatorSessions
 from gateway.console.words import WORDS
+
+
+class Signed(NamedTuple):
+    """Who does it, with a one-time code that proves it."""
+
+    operator_id: str
+    code: str
 
 
 def _role_title(role: str) -> str:
@@ -69,7 +93,33 @@ async def code(settings: Settings, operator_id: str) -> None:
         await database.close()
     echo(f"{operator.name}（{_role_title(operator.role)}）的登录码，{CODE_SECONDS // 60} 分钟内可用一次：")
     echo(f"  {issued}")
-    echo(f"请在 {settings.public_url}/console/login 填写编号 {operator_id} 和登录码")
+    echo(f"请在 {settings.public_url}/console/login 填写编号 {operator_id} 和登录码，或在命令行用于一次操作")
+
+
+@asynccontextmanager
+async def in_the_name_of(settings: Settings, signed: Signed, right: Right) -> AsyncIterator[AsyncConnection]:
+    """A transaction for what an operator does here. The code is used up, whatever becomes of it.
+
+    Raises `Refused` for a code that is not this operator's, or used, and for somebody else's work.
+    """
+    assert settings.redis_url is not None
+    database = await connect_database(_url(settings), connections=2)
+    redis = connect_redis(settings.redis_url)
+    try:
+        if not await OperatorSessions(redis).redeem(signed.operator_id, signed.code):
+            async with database.transaction() as tx:
+                await note_refused_login(tx, signed.operator_id, at=now())
+            raise Refused(
+                "operator_code_wrong", "no unused code of this operator; `operator code` issues one"
+            )
+        async with database.transaction() as tx:
+            operator = await find_operator(tx, signed.operator_id)
+            if not operator.may(right):
+                raise Refused("not_your_work", f"{signed.operator_id} ({operator.role}) has no right {right}")
+            yield tx
+    finally:
+        await redis.aclose()
+        await database.close()
 
 
 def _url(settings: Settings) -> str:

@@ -46,6 +46,7 @@ async def explain(
         return _page(request, duty, 404, typed=decision_id, fault="decision_unknown")
     catalogue = hub.catalogue
     explanation = ExplanationOut.of(decision, consent, catalogue, reason=decision.reason)
+    view = catalogue.view_by_id(decision.view_id)
     return _page(
         request,
         duty,
@@ -54,7 +55,7 @@ async def explain(
         participant=names.get(decision.participant_id, decision.participant_id),
         dataset=title_of(catalogue, decision.dataset),
         purpose=purpose_of(catalogue, decision.purpose),
-        contract=catalogue.contracts.get(decision.dataset),
+        contract=view.contract if view else None,
         clauses=CLAUSES,
     )
 

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from consent import deeds, find_operator, list_operators, note_deed, note_refused_login
 from core.errors import HubError, NotFound, Refused
 from gateway.access import HubDep
-from gateway.console import decisions, quality, rules
+from gateway.console import decisions, funnel, quality, rules, signed_forms, undelivered
 from gateway.console.access import (
     LOGIN_COOKIE,
     SESSION_COOKIE,
@@ -154,5 +154,12 @@ def failure(request: Request, error: HubError, reason: str, trace_id: str) -> Re
     )
 
 
-for part in (quality.router, rules.router, decisions.router):
+for part in (
+    quality.router,
+    rules.router,
+    signed_forms.router,
+    decisions.router,
+    funnel.router,
+    undelivered.router,
+):
     router.include_router(part)

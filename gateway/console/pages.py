@@ -22,7 +22,10 @@ Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2099, 12, 31))]
 
 PLACES: tuple[tuple[Right, str, str], ...] = (
     ("see_quality", "/console/quality", "nav_quality"),
+    ("see_funnel", "/console/funnel", "nav_funnel"),
+    ("see_notices", "/console/notices", "nav_notices"),
     ("see_rules", "/console/rules", "nav_rules"),
+    ("see_forms", "/console/forms", "nav_forms"),
     ("explain_decisions", "/console/decisions", "nav_decisions"),
     ("see_operators", "/console/events", "nav_events"),
 )

@@ -1,29 +1,36 @@
 """``python -m gateway rules …`` and ``explain``: what they do; `gateway.cli` says how they are called."""
 
 import difflib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typer import echo
 
-from consent import names_of
+from consent import names_of, note_deed
 from core.clock import CHINA, now
 from core.database import Database, connect_database
 from core.errors import InvalidInput
+from core.settings import Settings
 from datasets import (
+    Catalogue,
     FieldChange,
     Replay,
     StoredRuleSet,
     activate_rule_set,
     approve_rule_set,
+    contract_text,
     draft_rule_set,
+    earlier_contracts,
+    enter_contracts,
     events_of_rule_set,
     find_rule_set,
+    list_contract_versions,
     list_rule_sets,
     load_active,
     load_catalogue,
@@ -31,6 +38,7 @@ from datasets import (
     seed_rule_sets,
     withdraw_rule_set,
 )
+from gateway.console.commands import Signed, in_the_name_of
 from gateway.decisions.endpoints import consent_of
 from gateway.decisions.rules import replay_recorded
 from gateway.decisions.schemas import ExplanationOut, FieldDecisionOut
@@ -49,6 +57,23 @@ async def _database(url: str) -> AsyncIterator[Database]:
         async with database.transaction() as tx:
             await seed_rule_sets(tx, at=now())
         yield database
+    finally:
+        await database.close()
+
+
+async def _catalogue(tx: AsyncConnection) -> Catalogue:
+    """As a hub has it: under the active rules, with what was before the rules and contracts of today."""
+    today, rules = load_catalogue(), await load_active(tx)
+    earlier = await earlier_contracts(tx, today.contracts)
+    return today.under(rules.active, rules.earlier).after(earlier.contracts)
+
+
+async def keep_contracts(url: str) -> None:
+    """Enter the contracts of this release. Raises `ContractError` for one that was changed under its old version."""
+    database = await connect_database(url, connections=2)
+    try:
+        async with database.transaction() as tx:
+            await enter_contracts(tx, load_catalogue().contracts.values(), at=now())
     finally:
         await database.close()
 
@@ -100,27 +125,28 @@ async def show(url: str, rule_set_id: str) -> None:
         echo(line)
 
 
-async def draft(url: str, file: Path, *, by: str) -> None:
-    async with _database(url) as database, database.transaction() as tx:
-        stored = await draft_rule_set(tx, _text_of(file), by=by, at=now())
+async def draft(settings: Settings, file: Path, *, by: Signed) -> None:
+    async with in_the_name_of(settings, by, "draft_rules") as tx:
+        await seed_rule_sets(tx, at=now())
+        stored = await draft_rule_set(tx, _text_of(file), by=by.operator_id, at=now())
+        await note_deed(tx, by.operator_id, "draft", stored.id, at=now())
     echo(_line(stored))
 
 
-async def approve(url: str, rule_set_id: str, *, by: str, reason: str) -> None:
-    async with _database(url) as database, database.transaction() as tx:
-        stored = await approve_rule_set(tx, rule_set_id, by=by, at=now(), reason=reason)
-    echo(_line(stored))
+Act = Literal["approve", "activate", "withdraw"]
+_ACTS: dict[Act, Callable[..., Awaitable[StoredRuleSet]]] = {
+    "approve": approve_rule_set,
+    "activate": activate_rule_set,
+    "withdraw": withdraw_rule_set,
+}
 
 
-async def activate(url: str, rule_set_id: str, *, by: str, reason: str) -> None:
-    async with _database(url) as database, database.transaction() as tx:
-        stored = await activate_rule_set(tx, rule_set_id, by=by, at=now(), reason=reason)
-    echo(_line(stored))
-
-
-async def withdraw(url: str, rule_set_id: str, *, by: str, reason: str) -> None:
-    async with _database(url) as database, database.transaction() as tx:
-        stored = await withdraw_rule_set(tx, rule_set_id, by=by, at=now(), reason=reason)
+async def act(settings: Settings, act: Act, rule_set_id: str, *, by: Signed, reason: str) -> None:
+    """What the console does at a click, with the record of it in the same transaction."""
+    async with in_the_name_of(settings, by, "approve_rules") as tx:
+        await seed_rule_sets(tx, at=now())
+        stored = await _ACTS[act](tx, rule_set_id, by=by.operator_id, at=now(), reason=reason)
+        await note_deed(tx, by.operator_id, act, rule_set_id, at=now())
     echo(_line(stored))
 
 
@@ -133,8 +159,7 @@ async def replay(url: str, rule_set_id: str, first_day: date, last_day: date, *,
     async with _database(url) as database:
         async with database.transaction() as tx:
             stored = await find_rule_set(tx, rule_set_id)
-            rules = await load_active(tx)
-        catalogue = load_catalogue().under(rules.active, rules.earlier)
+            catalogue = await _catalogue(tx)
         replayed = await replay_recorded(database, catalogue, stored.rule_set, first_day, last_day)
         async with database.transaction() as tx:
             names = await names_of(tx, {change.participant_id for change in replayed.changes})
@@ -167,6 +192,24 @@ def _change_line(change: FieldChange, participant: str) -> str:
     )
 
 
+# --- contracts
+# ---------------------------------------------------------------------------------------------------
+
+
+async def show_contracts(url: str) -> None:
+    """Every version of every contract that a hub on this database has worked with."""
+    async with _database(url) as database, database.transaction() as tx:
+        for kept in await list_contract_versions(tx):
+            since = f"{kept.entered_at.astimezone(CHINA):%Y-%m-%d %H:%M}"
+            echo(f"{kept.dataset}  第 {kept.version} 版  {since} 起  sha256 {kept.digest.hex()}")
+
+
+async def show_contract(url: str, dataset: str, version: int) -> None:
+    """The text of one version, as it came in the file."""
+    async with _database(url) as database, database.transaction() as tx:
+        echo(await contract_text(tx, dataset, version), nl=False)
+
+
 # --- explain
 # ---------------------------------------------------------------------------------------------------
 
@@ -174,20 +217,15 @@ def _change_line(change: FieldChange, participant: str) -> str:
 async def explain(url: str, decision_id: UUID, *, as_json: bool) -> None:
     """What a bank is told about its own call, with the reason as it was recorded."""
     async with _database(url) as database, database.transaction() as tx:
-        explanation = await _explanation(tx, decision_id)
+        decision = await find_decision(tx, decision_id)
+        consent = await consent_of(tx, decision)
+        catalogue = await _catalogue(tx)
+    explanation = ExplanationOut.of(decision, consent, catalogue, reason=decision.reason)
     if as_json:
         echo(explanation.model_dump_json(indent=2))
         return
     for line in _told(explanation):
         echo(line)
-
-
-async def _explanation(tx: AsyncConnection, decision_id: UUID) -> ExplanationOut:
-    decision = await find_decision(tx, decision_id)
-    consent = await consent_of(tx, decision)
-    rules = await load_active(tx)
-    catalogue = load_catalogue().under(rules.active, rules.earlier)
-    return ExplanationOut.of(decision, consent, catalogue, reason=decision.reason)
 
 
 def _told(explanation: ExplanationOut) -> list[str]:

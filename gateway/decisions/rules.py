@@ -1,5 +1,6 @@
 """Which rules are in force: entered at the first start, taken up within seconds when another rule set is activated.
-And what a draft would have changed about the questions that were recorded."""
+Which contracts there were before those of this release. And what a draft would have changed about recorded questions.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -21,6 +22,8 @@ from datasets import (
     RuleSet,
     RulesInForce,
     active_mark,
+    earlier_contracts,
+    enter_contracts,
     load_active,
     replay,
     seed_rule_sets,
@@ -41,6 +44,19 @@ async def rules_at_start(database: Database, at: datetime) -> RulesInForce:
     if different:
         log.warning("rule_file_differs", rule_sets=different)
     return rules
+
+
+async def contracts_at_start(database: Database, catalogue: Catalogue, at: datetime) -> Catalogue:
+    """Keep the contracts of this release, and know those before them, by which older decisions are explained.
+
+    Raises `ContractError` for a contract that was changed under its old version, `Unavailable`.
+    """
+    async with database.transaction() as tx:
+        await enter_contracts(tx, catalogue.contracts.values(), at=at)
+        earlier = await earlier_contracts(tx, catalogue.contracts)
+    if earlier.unreadable:
+        log.warning("contracts_not_understood", contracts=earlier.unreadable)
+    return catalogue.after(earlier.contracts)
 
 
 async def keep_current(

@@ -14,7 +14,7 @@ from gateway.problems import DISGUISED, PROBLEMS, Problem
 from ledger import Decision
 
 EVALUATIONS_MAX = 100
-CONTRACT_CHANGED = "该信息项目或规则此后有变，当时的逐项说明已不能重现；其余内容如记录所示。"
+CONTRACT_CHANGED = "当时所用的合同或规则版本，本程序已不能识读，逐项说明不能重现；其余内容如记录所示。"
 
 Semantic = Literal["execute_all", "deny_on_first_deny", "permit_on_first_permit"]
 
@@ -145,6 +145,7 @@ _EXPLANATION: JsonDict = {
     "rule_set": "2026-11",
     "rule_set_digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "contract_version": 2,
+    "contract_digest": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752",
     "consent": {
         "consent_id": _CONSENT_ID,
         "verdict": "allowed",
@@ -187,7 +188,8 @@ class ExplanationOut(BaseModel):
     view_id: str = Field(description="the compiled rules that cut the answer")
     rule_set: str | None = Field(description="版本 of the sharing rules")
     rule_set_digest: str | None = Field(description="SHA-256 of its text")
-    contract_version: int | None = Field(description="of the data set's contract")
+    contract_version: int | None = Field(description="of the data set's contract, as it was then")
+    contract_digest: str | None = Field(description="SHA-256 of its text")
     consent: ConsentClauseOut
     fields: list[FieldDecisionOut] | None
     note: str | None
@@ -198,7 +200,7 @@ class ExplanationOut(BaseModel):
     ) -> "ExplanationOut":
         """``reason``: of the decision, as whoever reads this may know it (`reason_for_caller`)."""
         view = catalogue.view_by_id(decision.view_id)
-        contract = catalogue.contracts.get(decision.dataset)
+        contract = view.contract if view else catalogue.contracts.get(decision.dataset)
         purpose = catalogue.purposes.get(decision.purpose)
         problem = _problem_of(reason) if reason else None
         return cls(
@@ -219,6 +221,7 @@ class ExplanationOut(BaseModel):
             rule_set=view.rule_set_id if view else None,
             rule_set_digest=_digest_of(catalogue, view.rule_set_id) if view else None,
             contract_version=view.contract.version if view else None,
+            contract_digest=view.contract.digest if view else None,
             consent=ConsentClauseOut.of(decision, consent, reason),
             fields=FieldDecisionOut.of(view) if view else None,
             note=None if view else CONTRACT_CHANGED,

@@ -19,7 +19,7 @@ from consent import Consent, file_request
 from core.errors import InvalidInput
 from gateway.access import HubDep
 from gateway.hub import Hub
-from gateway.oauth.codes import CODE_SECONDS, LIVING, Code, new_jti
+from gateway.oauth.codes import CODE_SECONDS, LIVING, Code
 from gateway.oauth.memory import Memory
 from gateway.oauth.par import PushedRequest
 
@@ -142,7 +142,6 @@ class WayBack:
             redirect_uri=request.redirect_uri,
             code_challenge=request.code_challenge,
             dpop_jkt=request.dpop_jkt,
-            jti=new_jti(),
         )
         await memory.keep(code, value, CODE_SECONDS)
         return code

@@ -36,6 +36,7 @@ from gateway.oauth.clients import AuthenticatedForm, form_of
 from gateway.oauth.codes import LIVING
 from gateway.oauth.details import details_of, terms_of
 from gateway.oauth.refusals import NO_STORE, OAuthRefusal, OAuthRoute
+from gateway.oauth.request_objects import backchannel_parameters
 from gateway.oauth.tokens import TokenGrant
 
 GRANT_TYPE = "urn:openid:params:grant-type:ciba"
@@ -60,6 +61,7 @@ FORM = form_of(
         "requested_expiry": {"type": "integer", "minimum": 1, "maximum": EXPIRES_SECONDS_MAX},
         "client_notification_token": {"type": "string", "maxLength": NOTIFICATION_TOKEN_MAX},
         "scope": {"type": "string", "description": "not used"},
+        "request": {"type": "string", "description": "instead of all these: a signed request (CIBA §7.1.1)"},
     },
 )
 UNSUPPORTED_HINTS = ("login_hint_token", "id_token_hint")
@@ -72,7 +74,8 @@ router = APIRouter(tags=["令牌 OAuth"], route_class=OAuthRoute)
 )
 async def begin(asked: AuthenticatedForm, hub: HubDep) -> JSONResponse:
     """Ask an enterprise that is not here: it answers in its portal, on a device of its own."""
-    client, form = asked
+    client = asked.client
+    form = await backchannel_parameters(asked.form, client, hub)
     expires_in = _expiry(form.get("requested_expiry"))
     terms = terms_of(
         form.get("authorization_details", ""),

@@ -63,7 +63,7 @@ class Doorkeeper:
 
     def nonce_for(self, headers: Headers) -> Headers:
         """The answer's header that hands out the nonce of now, if the request came with a proof (RFC 9449 §8.2)."""
-        if self.nonces is None or not any(name == b"dpop" for name, _ in headers):
+        if self.nonces is None or b"dpop" not in dict(headers):
             return []
         return [(b"dpop-nonce", self.nonces.current.encode())]
 

@@ -1,9 +1,8 @@
 """Authorization codes: 60 seconds, once, for one client, one address and one verifier (RFC 6749 §4.1, RFC 7636).
 
-A code that comes twice takes back what it gave (§4.1.2): its refresh token ends, its access token is denied.
+A code that comes twice takes back what it gave (§4.1.2): its refresh token ends, its access tokens are denied.
 """
 
-import secrets
 import time
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -33,8 +32,6 @@ class Code(msgspec.Struct):
     redirect_uri: str
     code_challenge: str
     dpop_jkt: str | None
-    jti: str
-    """of the access token that it will give"""
     used: bool = False
 
 
@@ -72,7 +69,7 @@ class Codes:
         code = await Memory(hub.redis).find(Code, form.get("code", ""))
         if code is None:
             return None
-        return KeptCode(code, await grant_for(code.participant_id, code.consent_id, hub, jti=code.jti))
+        return KeptCode(code, await grant_for(code.participant_id, code.consent_id, hub))
 
     async def spend(
         self, kept: KeptCode, client: Client, form: dict[str, str], answer: dict[str, str], hub: Hub
@@ -106,19 +103,13 @@ class Codes:
             await end_what_it_gave(
                 tx, form["code"], client_id=client.client_id, consent_id=code.consent_id, at=hub.clock()
             )
-        await hub.denied.deny(code.jti, time.time() + REMEMBERED_SECONDS)
+        await hub.denied.deny(str(code.consent_id), time.time() + REMEMBERED_SECONDS)
 
 
-async def grant_for(
-    participant_id: str, consent_id: UUID, hub: Hub, *, jti: str | None = None
-) -> TokenGrant | None:
+async def grant_for(participant_id: str, consent_id: UUID, hub: Hub) -> TokenGrant | None:
     """What a token for this consent says; None when the consent is over."""
     async with hub.database.transaction() as tx:
         consent = await find_for_participant(tx, participant_id, consent_id)
     if consent.state_at(hub.clock()) not in LIVING:
         return None
-    return TokenGrant(str(consent_id), details_of(consent, hub.settings.public_url), jti)
-
-
-def new_jti() -> str:
-    return secrets.token_urlsafe(12)
+    return TokenGrant(str(consent_id), details_of(consent, hub.settings.public_url))

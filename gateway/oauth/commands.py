@@ -1,19 +1,26 @@
 """``python -m gateway keys …`` and ``verify-consent``: the hub's signing keys, and what they signed."""
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from typer import echo
 
-from consent import verify_artefact
+from consent import Evidence, verify_artefact
 from core.clock import CHINA
 from core.errors import InvalidInput
-from core.keys import Ring, RingKey, Use, existing_keys, rotate
+from core.keys import Ring, RingKey, Use, existing_keys, must_be_distrustable, rotate
 
-USE_TITLES = {"tokens": "访问令牌", "artefacts": "授权凭证", "login": "政务登录"}
+USE_TITLES = {"tokens": "访问令牌", "artefacts": "授权凭证", "login": "政务登录", "sm2": "授权凭证的国密签名"}
+SM2_TOLD = {
+    "good": "国密签名（SM2）有效。 / The SM2 signature is valid.",
+    "unchecked": "国密签名（SM2）未核对：请用 --sm2-jwks 给出 /jwks/sm2 的副本。 / SM2 not checked: give its key set.",
+    "none": "此文件不含国密签名（SM2）。 / There is no SM2 signature in this file.",
+}
 ROLE_TITLES = {"legal_representative": "法定代表人", "agent": "经办人"}
 
 
@@ -27,6 +34,8 @@ def show_keys(directory: Path) -> None:
 
 def rotate_keys(directory: Path, uses: tuple[Use, ...], *, distrust: bool) -> None:
     existing_keys(directory)
+    for use in uses if distrust else ():
+        must_be_distrustable(use)
     for use in uses:
         ring = rotate(directory, use, distrust=distrust)
         new = ring.keys[-2]
@@ -50,26 +59,51 @@ def _stands(ring: Ring, one: RingKey, at: datetime) -> str:
     return f"{made}，已退役（{_told(one.signs_from)} 至 {_told(retired_at)}），{good}"
 
 
-def verify(file: Path, *, jwks: Path | None, keys: Path, as_json: bool) -> None:
+def verify(file: Path, *, jwks: Path | None, sm2_jwks: Path | None = None, keys: Path, as_json: bool) -> None:
     """Check a signed consent and print what was agreed. Raises `InvalidInput` when it is not genuine."""
-    record = verify_artefact(
-        _artefact_in(file), _key_set(jwks) if jwks else existing_keys(keys).public_jwks()
-    )
+    artefact, key_sets = _artefact_in(file), _published(jwks, sm2_jwks, keys)
+    with _without_its_murmur():
+        evidence = verify_artefact(artefact, *key_sets)
     if as_json:
-        echo(json.dumps(record, ensure_ascii=False, indent=2))
+        echo(SM2_TOLD[evidence.sm2], err=True)
+        echo(json.dumps(evidence.record, ensure_ascii=False, indent=2))
         return
-    for line in _agreed(record):
+    for line in _agreed(evidence):
         echo(line)
 
 
+@contextmanager
+def _without_its_murmur() -> Iterator[None]:
+    """GmSSL writes lines of its own source to standard error when a signature does not fit; here nobody else writes."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def _published(
+    jwks: Path | None, sm2_jwks: Path | None, directory: Path
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The two key sets: from copies of what the hub publishes, or, where none is given, from its own keys."""
+    if jwks or sm2_jwks:
+        known = _key_set(jwks) if jwks else existing_keys(directory).public_jwks()
+        return known, _key_set(sm2_jwks) if sm2_jwks else None
+    keys = existing_keys(directory)
+    return keys.public_jwks(), keys.sm2_jwks()
+
+
 def _artefact_in(file: Path) -> str:
-    """A compact JWS is short ASCII; anything else is some other file."""
+    """A JWS in either form is short ASCII; anything else is some other file."""
     if file.stat().st_size > 1_000_000:
         raise InvalidInput("artefact_invalid", f"{file.name} is too large for a signed consent")
     try:
         return file.read_text("ascii")
     except UnicodeDecodeError as error:
-        raise InvalidInput("artefact_invalid", f"{file.name} is not a compact JWS (RFC 7515)") from error
+        raise InvalidInput("artefact_invalid", f"{file.name} is not a JWS (RFC 7515)") from error
 
 
 def _key_set(file: Path) -> dict[str, Any]:
@@ -82,8 +116,10 @@ def _key_set(file: Path) -> dict[str, Any]:
     return found
 
 
-def _agreed(record: dict[str, Any]) -> Iterator[str]:
+def _agreed(evidence: Evidence) -> Iterator[str]:
+    record = evidence.record
     yield "签名有效：以下内容自签署以来未被改动。 / The signature is valid."
+    yield SM2_TOLD[evidence.sm2]
     yield f"授权编号：{record['record_id']}"
     yield f"企业：{record['principal']['name']}（{record['principal']['uscc']}）"
     for person in record.get("approvals") or [record["signatory"]]:

@@ -5,19 +5,19 @@ import secrets
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from consent import Client, ConsentTerms, find_for_participant
 from core.errors import NotFound
 from gateway.access import HubDep
 from gateway.hub import Hub
-from gateway.oauth.clients import AuthenticatedForm, confirmation_of, form_of
+from gateway.oauth.clients import AuthenticatedForm, ConfirmationDep, form_of
 from gateway.oauth.details import terms_of
 from gateway.oauth.dpop import REPLAY_SECONDS
 from gateway.oauth.memory import Memory
 from gateway.oauth.refusals import NO_STORE, OAuthRefusal, OAuthRoute
-from gateway.oauth.request_objects import parameters_in
+from gateway.oauth.request_objects import pushed_parameters
 
 PREFIX = "urn:ietf:params:oauth:request_uri:"
 PUSHED_SECONDS = 60
@@ -62,14 +62,12 @@ class PushedRequest(msgspec.Struct):
 @router.post(
     "/oauth/par", status_code=201, summary="推送授权请求 RFC 9126", openapi_extra=FORM, response_model=None
 )
-async def push(asked: AuthenticatedForm, request: Request, hub: HubDep) -> JSONResponse:
+async def push(confirmed: ConfirmationDep, asked: AuthenticatedForm, hub: HubDep) -> JSONResponse:
     """Push an authorization request; the `request_uri` in the answer goes into the browser's address."""
-    client, form = asked
+    (confirmation, replay_key), (client, form) = confirmed, asked
     if "request_uri" in form:
         raise OAuthRefusal("invalid_request", "a request_uri cannot be pushed (RFC 9126 section 2.1)")
-    confirmation, replay_key = confirmation_of(request, hub)
-    if "request" in form:
-        form = parameters_in(form["request"], client, hub.settings.public_url)
+    form = pushed_parameters(form, client, hub)
     pushed = PushedRequest(
         client_id=client.client_id,
         participant_id=client.participant_id,

@@ -38,11 +38,11 @@ class OAuthRoute(APIRoute):
             try:
                 return await handle(request)
             except OAuthRefusal as refusal:
-                return refused(refusal)
+                return refused(refusal, request)
             except OAuth2Error as error:
-                return refused(of_authlib(error))
+                return refused(of_authlib(error), request)
             except HubError as error:
-                return refused(_told(error))
+                return refused(_told(error), request)
 
         return answer
 
@@ -53,12 +53,15 @@ def of_authlib(error: OAuth2Error) -> OAuthRefusal:
     return OAuthRefusal(error.error, error.description or error.error, status)
 
 
-def refused(refusal: OAuthRefusal) -> JSONResponse:
+def refused(refusal: OAuthRefusal, request: Request) -> JSONResponse:
     """The trace id is in the header, as everywhere."""
     trace_id = uuid4().hex
     log.info("oauth_refused", request_id=trace_id, reason=refusal.error, status=refusal.status)
     body: dict[str, Any] = {"error": refusal.error, "error_description": _ascii(refusal.description)}
     headers = {**NO_STORE, **refusal.headers, "x-request-id": trace_id}
+    scheme = request.headers.get("authorization", "").partition(" ")[0]
+    if refusal.status == 401 and scheme.isascii() and scheme.isalpha():
+        headers["www-authenticate"] = f'{scheme} realm="oauth"'  # of the scheme that was tried: RFC 6749 §5.2
     return JSONResponse(body, refusal.status, headers=headers)
 
 

@@ -1,8 +1,11 @@
 """Token revocation (RFC 7009): a client gives a token back, because it leaked or is no longer needed.
 
-A refresh token ends in the database. An access token is denied: here at once, in the other processes when Redis has
-told them (`gateway.oauth.denied`). The consent itself stays: `DELETE /grants/{grant_id}` gives that up.
+A refresh token ends in the database, and the access tokens that were given with it are denied (§2.1). Denied is a token
+here at once, in the other processes when Redis has told them (`gateway.oauth.denied`). The consent itself stays: `DELETE
+/grants/{grant_id}` gives that up.
 """
+
+import time
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -13,6 +16,7 @@ from gateway.access import HubDep
 from gateway.hub import Hub
 from gateway.oauth.clients import AuthenticatedForm, form_of
 from gateway.oauth.refusals import NO_STORE, OAuthRefusal, OAuthRoute
+from gateway.oauth.tokens import LIFETIME_SECONDS
 
 FORM = form_of(["token"], {"token": {"type": "string"}, "token_type_hint": {"type": "string"}})
 
@@ -46,6 +50,8 @@ async def _end_refresh_token(token: str, client: Client, hub: Hub) -> None:
         if found is not None:
             _must_be_theirs(found.client_id, client)
             await end_refresh_token(tx, token, client_id=client.client_id, at=hub.clock())
+    if found is not None:
+        await hub.denied.deny(str(found.consent_id), time.time() + LIFETIME_SECONDS)
 
 
 def _must_be_theirs(client_id: str, client: Client) -> None:

@@ -27,8 +27,6 @@ class TokenGrant(NamedTuple):
     grant_id: str
     """the consent, under the name that OAuth's grant management gives it"""
     authorization_details: Sequence[Mapping[str, Any]]
-    jti: str | None = None
-    """set where it must be known beforehand, to deny the token if its code is used again"""
 
 
 class Token(NamedTuple):
@@ -47,7 +45,7 @@ class Token(NamedTuple):
 
 class AccessTokens:
     def __init__(self, keys: Keys, issuer: str, denied: Container[str] = ()) -> None:
-        """``denied``: ids of tokens that are void before they expire."""
+        """``denied``: ids of tokens, and of grants with all their tokens, that are void before they expire."""
         self._keys = keys
         self._issuer = issuer
         self._denied = denied
@@ -80,7 +78,6 @@ class AccessTokens:
         if grant is not None:
             claims["grant_id"] = grant.grant_id
             claims["authorization_details"] = grant.authorization_details
-            claims["jti"] = grant.jti or claims["jti"]
         key = self._keys["tokens"]
         private: Any = key.get_op_key("sign")
         return jwt.encode(claims, private, algorithm="ES256", headers={"typ": TYPE, "kid": key.kid})
@@ -100,7 +97,7 @@ class AccessTokens:
         if found.expires_at <= time.time():
             del self._checked[digest]
             raise NotAuthenticated("token_expired")
-        if found.jti in self._denied:
+        if found.jti in self._denied or found.grant_id in self._denied:
             raise NotAuthenticated("token_revoked")
         return found
 

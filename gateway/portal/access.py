@@ -4,7 +4,7 @@ import hmac
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Cookie, Depends, Form, Request
+from fastapi import Cookie, Depends, Form, Header, Request
 from fastapi.responses import Response
 
 from core.errors import NotAuthenticated, Refused
@@ -17,16 +17,19 @@ LOGIN_COOKIE = "hub_login"
 
 
 def sessions(hub: HubDep) -> Sessions:
-    return Sessions(hub.redis)
+    return Sessions(hub.redis, hub.clock)
 
 
 SessionsDep = Annotated[Sessions, Depends(sessions)]
 SessionCookie = Annotated[str | None, Cookie(alias=SESSION_COOKIE)]
 LoginCookie = Annotated[str | None, Cookie(alias=LOGIN_COOKIE)]
+UserAgent = Annotated[str, Header()]
 
 
-async def perhaps_logged_in(kept: SessionsDep, cookie: SessionCookie = None) -> Session | None:
-    return await kept.find(cookie) if cookie else None
+async def perhaps_logged_in(
+    kept: SessionsDep, cookie: SessionCookie = None, user_agent: UserAgent = ""
+) -> Session | None:
+    return await kept.find(cookie, user_agent=user_agent) if cookie else None
 
 
 Visitor = Annotated[Session | None, Depends(perhaps_logged_in)]

@@ -1,39 +1,38 @@
 """经办人: whom the legal representative lets act for the enterprise, within which limits, and how many must agree."""
 
 from collections.abc import Collection, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 
 from consent import (
     Mandate,
-    appoint,
     approval_rules_of,
     mandates_of,
     people_of,
     revoke_mandate,
-    set_approvals_needed,
 )
-from core.clock import CHINA, china_day
+from core.clock import china_day
 from gateway.access import HubDep
 from gateway.portal.access import Enterprise, EnterpriseForm
 from gateway.portal.explain import purpose_of, title_of
-from gateway.portal.pages import SECURITY_HEADERS, Pages
+from gateway.portal.intents import Appoint, NeedApprovals
+from gateway.portal.pages import READ, Pages, to
+from gateway.portal.step_up import StepUpDep
 
 MANDATE_DAYS = 180
 TERM_DAYS = 180
 """what the form proposes"""
 SENSITIVE_LEVEL = 4
-SEE_OTHER = 303
 
 router = APIRouter(prefix="/portal", include_in_schema=False)
 pages = Pages()
 
 
-@router.api_route("/agents", methods=["GET", "HEAD"])
+@router.api_route("/agents", methods=READ)
 async def agents(request: Request, session: Enterprise, hub: HubDep) -> HTMLResponse:
     """Mandates with their limits, the form for a new one, and how many persons must agree."""
     at, uscc, catalogue = hub.clock(), session.signatory.uscc, hub.catalogue
@@ -64,7 +63,7 @@ async def agents(request: Request, session: Enterprise, hub: HubDep) -> HTMLResp
 
 @router.post("/agents/appoint")
 async def appoint_agent(
-    session: EnterpriseForm,
+    step_up: StepUpDep,
     hub: HubDep,
     agent: Annotated[str, Form(max_length=255)],
     term_days: Annotated[int, Form()],
@@ -73,20 +72,11 @@ async def appoint_agent(
     datasets: Annotated[list[str], Form(max_length=200)] = [],  # noqa: B006
 ) -> Response:
     """``valid_until``: the last day, China's time."""
-    ends = datetime.combine(valid_until + timedelta(days=1), time(), CHINA)
-    async with hub.database.transaction() as tx:
-        await appoint(
-            tx,
-            session.signatory,
-            agent_subject=agent,
-            purposes=_known(purposes, hub.catalogue.purposes),
-            datasets=_known(datasets, hub.catalogue.contracts),
-            term_days_max=term_days,
-            valid_until=ends,
-            key=hub.keys["artefacts"],
-            at=hub.clock(),
-        )
-    return _back()
+    known_purposes, known_datasets = (
+        _known(purposes, hub.catalogue.purposes),
+        _known(datasets, hub.catalogue.contracts),
+    )
+    return await step_up.do(Appoint(agent, known_purposes, known_datasets, term_days, valid_until))
 
 
 @router.post("/agents/{mandate_id}/revoke")
@@ -94,28 +84,20 @@ async def revoke_agent(mandate_id: UUID, session: EnterpriseForm, hub: HubDep) -
     """From now on the agent can answer for nothing under this mandate."""
     async with hub.database.transaction() as tx:
         await revoke_mandate(tx, session.signatory, mandate_id, reason="", at=hub.clock())
-    return _back()
+    return to("/portal/agents")
 
 
 @router.post("/agents/approvals")
 async def need_approvals(
-    session: EnterpriseForm,
+    step_up: StepUpDep,
     hub: HubDep,
     needed: Annotated[int, Form()],
     purpose: Annotated[str, Form(max_length=60)] = "",
     sensitive: Annotated[str, Form(max_length=1)] = "",
 ) -> Response:
     """``purpose`` empty: for every one. ``sensitive``: only for data from level 4 on."""
-    async with hub.database.transaction() as tx:
-        await set_approvals_needed(
-            tx,
-            session.signatory,
-            purpose=purpose if purpose in hub.catalogue.purposes else None,
-            level_from=SENSITIVE_LEVEL if sensitive else None,
-            needed=needed,
-            at=hub.clock(),
-        )
-    return _back()
+    known = purpose if purpose in hub.catalogue.purposes else None
+    return await step_up.do(NeedApprovals(needed, known, SENSITIVE_LEVEL if sensitive else None))
 
 
 def state_of(mandate: Mandate, at: datetime) -> str:
@@ -126,7 +108,3 @@ def state_of(mandate: Mandate, at: datetime) -> str:
 
 def _known(chosen: Sequence[str], known: Collection[str]) -> list[str]:
     return [one for one in dict.fromkeys(chosen) if one in known]
-
-
-def _back() -> Response:
-    return RedirectResponse("/portal/agents", SEE_OTHER, headers=SECURITY_HEADERS)

@@ -1,12 +1,10 @@
-"""The enterprise's pages: log in, read what is asked, say yes or no, see who looked, take it back."""
+"""The enterprise's pages: read what is asked, say yes or no, see who looked, take it back."""
 
-import hmac
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -16,46 +14,42 @@ from pydantic import AwareDatetime, BeforeValidator
 
 from consent import (
     Consent,
-    ConsentTerms,
+    FactorChange,
     approvals_needed,
-    approvals_of,
-    approve,
+    approvals_that_count,
     artefact_of,
+    assurance_needed,
+    assurance_of,
+    count_unread,
     digest_of,
     events_of,
+    factor_changes,
+    factors_of,
+    find_artefact,
     find_for_enterprise,
+    is_sensitive,
     list_for_enterprise,
     list_waiting,
     names_of,
-    note_login,
+    newest_forms,
     pause,
     reject,
     replaced_by,
-    resume,
     revoke,
     sentences_of,
     signed_notice,
 )
 from core.clock import china_day
-from core.errors import Conflict, HubError, NotAuthenticated, NotFound
+from core.errors import HubError, NotFound
 from gateway.access import HubDep
 from gateway.oauth.authorize import WayBack, WayBackDep
-from gateway.portal.access import (
-    LOGIN_COOKIE,
-    SESSION_COOKIE,
-    Enterprise,
-    EnterpriseForm,
-    LoginCookie,
-    SessionCookie,
-    SessionsDep,
-    Visitor,
-    set_cookie,
-)
+from gateway.portal.access import Enterprise, EnterpriseForm
 from gateway.portal.chart import OUTCOMES
 from gateway.portal.explain import changes_of, levels_of, previews_of, purpose_of, title_of, wording_of
+from gateway.portal.intents import Approve, Less, Resume
 from gateway.portal.looks import UNLINKED, WantedDep, chart_of, looks_as_csv, what_was_shown
-from gateway.portal.pages import SECURITY_HEADERS, Pages, language_of
-from gateway.portal.sessions import LOGIN_SECONDS
+from gateway.portal.pages import READ, SECURITY_HEADERS, SEE_OTHER, Pages, language_of, leading_to, to
+from gateway.portal.step_up import StepUpDep, pressed_twice_is_once
 from gateway.portal.words import Speech
 from gateway.problems import PROBLEMS
 
@@ -63,97 +57,11 @@ PAGE_ROWS = 50
 WAITING_ROWS = 50
 CSV_ROWS = 5000
 REASON_CHARACTERS_MAX = 200
-SEE_OTHER = 303
-STATE_AFTER = {
-    "approve": "active",
-    "approve_in_part": "partially_approved",
-    "reject": "rejected",
-    "revoke": "revoked",
-    "pause": "paused",
-    "resume": "active",
-}
-
-READ = ["GET", "HEAD"]
+RECOVERED_SHOWN_FOR = timedelta(days=7)
+"""how long the inbox says that somebody replaced a factor by a fresh log-in"""
 
 router = APIRouter(prefix="/portal", include_in_schema=False)
 pages = Pages()
-
-
-# --- log-in -----------------------------------------------------------------------------------------------------
-
-
-@router.api_route("", methods=READ)
-async def welcome(
-    request: Request,
-    session: Visitor,
-    notice: Literal["", "session_over", "cancelled", "logged_out"] = "",
-    asked: Annotated[UUID | None, Query(alias="request")] = None,
-) -> Response:
-    """What this is, and the way in; who is in already goes on."""
-    if session is not None:
-        return _to(
-            f"/portal/requests/{asked}" if asked else "/portal/requests",
-            lang=request.query_params.get("lang"),
-        )
-    return pages.show(request, "welcome.html", session=None, notice=notice, asked=asked)
-
-
-@router.get("/login")
-async def login(
-    request: Request,
-    hub: HubDep,
-    kept: SessionsDep,
-    asked: Annotated[UUID | None, Query(alias="request")] = None,
-) -> Response:
-    """To the government log-in; ``request`` is the consent to open afterwards."""
-    hub.rates.of_address(request)
-    address, start = await hub.login.begin()
-    response = RedirectResponse(address, SEE_OTHER, headers=SECURITY_HEADERS)
-    set_cookie(response, hub, LOGIN_COOKIE, await kept.start_login(start, opening=asked), LOGIN_SECONDS)
-    return response
-
-
-@router.get("/callback")
-async def callback(
-    hub: HubDep,
-    kept: SessionsDep,
-    session: Visitor,
-    code: Annotated[str, Query(max_length=2048)] = "",
-    state: Annotated[str, Query(max_length=256)] = "",
-    error: Annotated[str, Query(max_length=256)] = "",
-    iss: Annotated[str, Query(max_length=2048)] = "",
-    login_cookie: LoginCookie = None,
-    old_session: SessionCookie = None,
-) -> Response:
-    """Back from the government log-in: only in the browser that left, only once, only with its own state."""
-    begun = await kept.take_login(login_cookie) if login_cookie else None
-    if begun is None and session is not None:
-        return _to("/portal/requests")  # the browser's back button led here again
-    if begun is None or not hmac.compare_digest(begun.start.state.encode(), state.encode()):
-        raise NotAuthenticated("login_failed", "no such log-in was begun in this browser")
-    if iss and iss != hub.settings.government_login_issuer:
-        raise NotAuthenticated("login_failed", "another issuer answered (RFC 9207)")
-    if error == "access_denied":
-        return _to("/portal", notice="cancelled", request=begun.opening)
-    if not code:
-        raise NotAuthenticated("login_failed", "the log-in came back without a code")
-    signatory = await hub.login.finish(code, begun.start)
-    async with hub.database.transaction() as tx:
-        await note_login(tx, signatory, hub.clock())
-    if old_session:
-        await kept.close(old_session)
-    response = _to(f"/portal/requests/{begun.opening}" if begun.opening else "/portal/requests")
-    set_cookie(response, hub, SESSION_COOKIE, await kept.open(signatory), None)
-    response.delete_cookie(LOGIN_COOKIE, path="/portal")
-    return response
-
-
-@router.post("/logout")
-async def logout(session: EnterpriseForm, kept: SessionsDep, cookie: SessionCookie) -> Response:
-    await kept.close(cookie or "")
-    response = _to("/portal", notice="logged_out")
-    response.delete_cookie(SESSION_COOKIE, path="/portal")
-    return response
 
 
 # --- requests and consents --------------------------------------------------------------------------------------
@@ -177,19 +85,29 @@ async def requests(
     before, after = _before(before_at, before_id), _before(after_at, after_id)
     asked: Sequence[Consent] = []
     settled: Sequence[Consent] = []
+    recovered: Sequence[FactorChange] = []
+    unread = 0
     async with hub.database.transaction() as tx:
+        if before is None and after is None:
+            unread = await count_unread(tx, session.signatory)
         if before is None:
             asked = await list_waiting(tx, uscc, at=at, after=after, limit=WAITING_ROWS + 1)
+        if before is None and after is None:
+            recovered = await factor_changes(tx, uscc, recovered_since=at - RECOVERED_SHOWN_FOR, limit=3)
         if after is None:
             settled = await list_for_enterprise(tx, uscc, settled_at=at, before=before, limit=PAGE_ROWS + 1)
+        forms = await newest_forms(tx, {consent.consent_id for consent in (*asked, *settled)})
     waiting, last_asked = asked[:WAITING_ROWS], asked[WAITING_ROWS - 1] if len(asked) > WAITING_ROWS else None
     last = settled[PAGE_ROWS - 1] if len(settled) > PAGE_ROWS else None
     return pages.show(
         request,
         "requests.html",
         session=session,
+        recovered=recovered,
+        unread=unread,
         waiting=waiting,
         others=[(consent, consent.state_at(at)) for consent in settled[:PAGE_ROWS]],
+        forms=forms,
         older=_older("/portal/requests", last.requested_at, last.consent_id) if last else None,
         more_waiting=_more_waiting(last_asked) if last_asked else None,
         continued=before is not None,
@@ -200,33 +118,13 @@ async def requests(
     )
 
 
-class Less:
-    """What the enterprise grants if not all: chosen in the form, shown on the page, sent with the approval."""
-
-    def __init__(
-        self,
-        less: str = "",
-        datasets: Sequence[str] = (),
-        term_days: int | None = None,
-        uses_max: int | None = None,
-    ) -> None:
-        self.chosen = bool(less)
-        self._datasets, self._term_days, self._uses_max = datasets, term_days, uses_max
-
-    def of(self, asked: ConsentTerms) -> ConsentTerms:
-        """Raises `InvalidInput` for more than what is asked, or nothing at all."""
-        if not self.chosen:
-            return asked
-        return asked.narrowed(datasets=self._datasets, term_days=self._term_days, uses_max=self._uses_max)
-
-
 def less_in_address(
     less: Annotated[str, Query(max_length=1)] = "",
     datasets: Annotated[list[str], Query(max_length=50)] = [],  # noqa: B006 - FastAPI makes a new one each time
     term_days: int | None = None,
     uses_max: int | None = None,
 ) -> Less:
-    return Less(less, datasets, term_days, uses_max)
+    return Less(bool(less), datasets, term_days, uses_max)
 
 
 def less_in_form(
@@ -235,7 +133,7 @@ def less_in_form(
     term_days: Annotated[int | None, Form()] = None,
     uses_max: Annotated[int | None, Form()] = None,
 ) -> Less:
-    return Less(less, datasets, term_days, uses_max)
+    return Less(bool(less), datasets, term_days, uses_max)
 
 
 @router.api_route("/requests/{consent_id}", methods=READ)
@@ -253,13 +151,17 @@ async def one_request(
         stored = await find_for_enterprise(tx, uscc, consent_id)
         consent = _granting(stored, less)
         events = await events_of(tx, consent_id)
-        signed = await artefact_of(tx, consent_id)
+        signed = await find_artefact(tx, consent_id)
         replaced = await replaced_by(tx, consent, at) if consent.valid_from is None else None
         levels = levels_of(hub.catalogue, consent.participant_class, consent.terms)
-        approvals = await approvals_of(tx, consent_id)
+        approvals, _ = await approvals_that_count(tx, consent, consent.terms, at)
         needed = await approvals_needed(tx, uscc, consent.terms.purpose, levels)
+        form = (await newest_forms(tx, {consent_id})).get(consent_id)
+        confirms = len(await factors_of(tx, session.signatory)) > 0
+    if consent.state_at(at) in ("awaiting", "partially_approved"):
+        hub.steps.note(consent_id, "less" if less.chosen else "read")
     sentences = (
-        signed_notice(signed)
+        signed_notice(signed.jws)
         if signed
         else sentences_of(consent, wording_of(hub.catalogue), replaced=replaced)
     )
@@ -273,13 +175,18 @@ async def one_request(
         less=less.chosen,
         approvals=approvals,
         needed=needed,
+        assurance_short=assurance_of(session.signatory.assurance) < assurance_needed(levels),
+        confirms=confirms,
+        login_stale=not confirms and is_sensitive(levels) and not session.fresh(at),
         mine=session.signatory.subject in {one.subject for one in approvals},
         changes=changes_of(hub.catalogue, replaced.terms, consent.terms) if replaced else None,
         replaced=replaced,
         state=consent.state_at(at),
         standing=consent.standing_at(at),
         events=events,
-        signed=signed is not None,
+        form=form,
+        form_state=form.state_with(stored, at) if form else None,
+        signed=signed,
         sentences=sentences,
         sentences_digest=digest_of(sentences),
         purpose=purpose_of(hub.catalogue, consent.terms.purpose),
@@ -288,11 +195,7 @@ async def one_request(
         from_bank=way_back is not None and await way_back.is_open(),
     )
     if way_back is not None:
-        # A browser may look at where a form leads in the end, which is the bank's page.
-        policy = SECURITY_HEADERS["content-security-policy"]
-        page.headers["content-security-policy"] = policy.replace(
-            "form-action 'self'", f"form-action 'self' {way_back.origin}"
-        )
+        leading_to(page, way_back.origin)
     return page
 
 
@@ -305,36 +208,19 @@ async def back_to_the_bank(
         consent = await find_for_enterprise(tx, session.signatory.uscc, consent_id)
     address = await way_back.address(consent) if way_back else None
     if address is None:
-        return _to(f"/portal/requests/{consent_id}")
+        return to(f"/portal/requests/{consent_id}")
     return RedirectResponse(address, SEE_OTHER, headers=SECURITY_HEADERS)
 
 
 @router.post("/requests/{consent_id}/approve")
 async def approve_request(
     consent_id: UUID,
-    session: EnterpriseForm,
-    hub: HubDep,
+    step_up: StepUpDep,
     way_back: WayBackDep,
     less: Annotated[Less, Depends(less_in_form)],
     read: Annotated[str, Form(max_length=64)] = "",
 ) -> Response:
-    """The signed sentences are the ones that were read: ``read`` is their digest, from the page."""
-    with _pressed_twice_is_once():
-        async with hub.database.transaction() as tx:
-            asked = await find_for_enterprise(tx, session.signatory.uscc, consent_id)
-            granted = less.of(asked.terms)
-            await approve(
-                tx,
-                session.signatory,
-                consent_id,
-                wording=wording_of(hub.catalogue),
-                levels=levels_of(hub.catalogue, asked.participant_class, granted),
-                key=hub.keys["artefacts"],
-                at=hub.clock(),
-                read=read,
-                granted=granted,
-            )
-    return _after_answer(consent_id, way_back)
+    return await step_up.do(Approve(consent_id, read, less, way_back.origin if way_back else ""))
 
 
 def one_line(text: str) -> str:
@@ -349,14 +235,14 @@ Reason = Annotated[str, Form(max_length=REASON_CHARACTERS_MAX), BeforeValidator(
 async def reject_request(
     consent_id: UUID, session: EnterpriseForm, hub: HubDep, way_back: WayBackDep, reason: Reason = ""
 ) -> Response:
-    with _pressed_twice_is_once():
+    with pressed_twice_is_once():
         async with hub.database.transaction() as tx:
             await reject(tx, session.signatory, consent_id, reason=reason, at=hub.clock())
     return _after_answer(consent_id, way_back)
 
 
 def _after_answer(consent_id: UUID, way_back: WayBack | None) -> Response:
-    return _to(f"/portal/requests/{consent_id}{'/return' if way_back else ''}")
+    return to(f"/portal/requests/{consent_id}{'/return' if way_back else ''}")
 
 
 @router.post("/requests/{consent_id}/pause")
@@ -364,18 +250,15 @@ async def pause_consent(
     consent_id: UUID, session: EnterpriseForm, hub: HubDep, reason: Reason = ""
 ) -> Response:
     """Like a revocation until it is resumed."""
-    with _pressed_twice_is_once():
+    with pressed_twice_is_once():
         async with hub.database.transaction() as tx:
             await pause(tx, session.signatory, consent_id, reason=reason, at=hub.clock())
-    return _to(f"/portal/requests/{consent_id}")
+    return to(f"/portal/requests/{consent_id}")
 
 
 @router.post("/requests/{consent_id}/resume")
-async def resume_consent(consent_id: UUID, session: EnterpriseForm, hub: HubDep) -> Response:
-    with _pressed_twice_is_once():
-        async with hub.database.transaction() as tx:
-            await resume(tx, session.signatory, consent_id, reason="", at=hub.clock())
-    return _to(f"/portal/requests/{consent_id}")
+async def resume_consent(consent_id: UUID, step_up: StepUpDep) -> Response:
+    return await step_up.do(Resume(consent_id))
 
 
 @router.post("/requests/{consent_id}/revoke")
@@ -383,10 +266,10 @@ async def revoke_consent(
     consent_id: UUID, session: EnterpriseForm, hub: HubDep, reason: Reason = ""
 ) -> Response:
     """When this answers, no answer to the bank commits any more."""
-    with _pressed_twice_is_once():
+    with pressed_twice_is_once():
         async with hub.database.transaction() as tx:
             await revoke(tx, session.signatory, consent_id, reason=reason, at=hub.clock())
-    return _to(f"/portal/requests/{consent_id}")
+    return to(f"/portal/requests/{consent_id}")
 
 
 @router.api_route("/requests/{consent_id}/artefact", methods=READ)
@@ -400,22 +283,22 @@ async def artefact(consent_id: UUID, session: Enterprise, hub: HubDep) -> Respon
     return _file(jws, "application/jose", f"consent-{consent_id}.jws")
 
 
+@router.api_route("/requests/{consent_id}/artefact.json", methods=READ)
+async def artefact_with_all_signatures(consent_id: UUID, session: Enterprise, hub: HubDep) -> Response:
+    """The same with every signature, SM2 too: for who keeps to national cryptography."""
+    async with hub.database.transaction() as tx:
+        await find_for_enterprise(tx, session.signatory.uscc, consent_id)
+        signed = await find_artefact(tx, consent_id)
+    if signed is None:
+        raise NotFound("consent_unknown", "not approved, so there is nothing signed")
+    return _file(signed.as_json(), "application/jose+json", f"consent-{consent_id}.json")
+
+
 def _granting(consent: Consent, less: Less) -> Consent:
     """The request as it would be granted; unchanged when it was answered already."""
     if not less.chosen or consent.state != "awaiting":
         return consent
     return replace(consent, terms=less.of(consent.terms), asked=consent.terms)
-
-
-@contextmanager
-def _pressed_twice_is_once() -> Iterator[None]:
-    """A second press of the same button finds its work done: no reason to frighten anybody."""
-    try:
-        yield
-    except Conflict as conflict:
-        verb = conflict.facts.get("verb")
-        if conflict.facts.get("state") != STATE_AFTER.get(str(verb)):
-            raise
 
 
 # --- who looked -------------------------------------------------------------------------------------------------
@@ -476,7 +359,7 @@ def failure(request: Request, error: HubError, reason: str, trace_id: str) -> Re
     """The page about something that did not work; without a session, the way back to the log-in."""
     if reason == "session_required":
         notice = "session_over" if error.facts.get("session_over") else None
-        return _to("/portal", notice=notice, request=error.facts.get("consent_id"))
+        return to("/portal", notice=notice, request=error.facts.get("consent_id"))
     problem = PROBLEMS[reason]
     return pages.show(
         request,
@@ -485,15 +368,18 @@ def failure(request: Request, error: HubError, reason: str, trace_id: str) -> Re
         session=None,
         reason=reason,
         problem=problem,
+        again=_log_in_again(request) if reason in ("login_failed", "login_not_fresh") else None,
         trace_id=trace_id,
     )
 
 
-def _to(path: str, **query: object) -> Response:
-    given = {name: value for name, value in query.items() if value is not None}
-    return RedirectResponse(
-        f"{path}?{urlencode(given)}" if given else path, SEE_OTHER, headers=SECURITY_HEADERS
-    )
+def _log_in_again(request: Request) -> str:
+    """The log-in, and from there back to what could not be done."""
+    consent_id = request.path_params.get("consent_id")
+    if consent_id:
+        return f"/portal/login?request={consent_id}"
+    about_factors = request.url.path.startswith(("/portal/devices", "/portal/confirm"))
+    return f"/portal/login{'?page=devices' if about_factors else ''}"
 
 
 def _file(content: str, media_type: str, name: str) -> Response:

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, time
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,9 +11,9 @@ from fastapi import Depends, Query
 from pydantic import BaseModel, BeforeValidator
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from core.clock import CHINA, china_day
+from core.clock import china_day, china_midnight
 from datasets import Catalogue, defuse
-from gateway.portal.chart import Chart, draw, first_day
+from gateway.portal.chart import Chart, draw, first_day, thirty_days
 from gateway.portal.explain import ShownGroup, groups_of, purpose_of, title_of
 from gateway.portal.words import Speech, clock_time, yuan
 from ledger import Look, looks_at, looks_per_day
@@ -57,8 +57,8 @@ WantedDep = Annotated[Wanted, Depends()]
 
 async def chart_of(tx: AsyncConnection, uscc: str, at: datetime) -> Chart:
     today = china_day(at)
-    since = datetime.combine(first_day(today), time(), CHINA)
-    return draw(await looks_per_day(tx, uscc, since=since), today)
+    since = china_midnight(first_day(today))
+    return draw(await looks_per_day(tx, uscc, since=since), thirty_days(today))
 
 
 def what_was_shown(catalogue: Catalogue, looks: Sequence[Look]) -> dict[str, tuple[ShownGroup, ...]]:

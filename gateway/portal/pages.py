@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -19,6 +20,9 @@ from gateway.portal.words import LANGUAGES, WORDS, Language, Phrase, Speech, clo
 
 TEMPLATES = Path(__file__).parent / "templates"
 STATIC = Path(__file__).parent.parent / "static"
+
+READ = ["GET", "HEAD"]
+SEE_OTHER = 303
 
 LANGUAGE_COOKIE = "hub_language"
 LANGUAGE_SECONDS = 365 * 24 * 3600
@@ -81,6 +85,22 @@ class Pages:
         if request.query_params.get("lang") in LANGUAGES:
             _remember(request, response, language)
         return response
+
+
+def to(path: str, **query: object) -> RedirectResponse:
+    """On to another of our pages, which is read anew (303)."""
+    given = {name: value for name, value in query.items() if value is not None}
+    return RedirectResponse(
+        f"{path}?{urlencode(given)}" if given else path, SEE_OTHER, headers=SECURITY_HEADERS
+    )
+
+
+def leading_to(page: HTMLResponse, origin: str) -> None:
+    """Let a form of the page lead to that origin in the end: a browser may look at the whole way of redirects."""
+    policy = SECURITY_HEADERS["content-security-policy"]
+    page.headers["content-security-policy"] = policy.replace(
+        "form-action 'self'", f"form-action 'self' {origin}"
+    )
 
 
 def language_of(request: Request) -> Language:

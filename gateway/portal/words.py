@@ -36,6 +36,7 @@ WORDS: Mapping[str, Phrase] = {
     "nav_requests": _("授权申请", "Requests"),
     "nav_agents": _("经办人", "Agents"),
     "nav_disclosures": _("谁看了我的数据", "Who looked"),
+    "nav_news": _("通知", "Notices"),
     "other_language": _("English", "中文"),
     "log_out": _("退出", "Log out"),
     "signed_in": _("{name}已登录", "{name} is logged in"),
@@ -56,6 +57,11 @@ WORDS: Mapping[str, Phrase] = {
         "It sees them only after you read the request and agree, and you can take it back at any time.",
     ),
     "log_in": _("用政务服务网法人账号登录", "Log in with your government legal-person account"),
+    "log_in_licence": _("用电子营业执照登录", "Log in with the electronic business licence"),
+    "log_in_hint_ways": _(
+        "将转到江苏政务服务网或电子营业执照核验身份。密码只在那里输入，本平台看不到。",
+        "Your identity is checked there; your password is typed there only, this platform never sees it.",
+    ),
     "log_in_hint": _(
         "将转到江苏政务服务网核验身份。密码只在那里输入，本平台看不到。",
         "You will be taken to the Jiangsu government service network. You type your password there only; we never see it.",
@@ -71,6 +77,102 @@ WORDS: Mapping[str, Phrase] = {
         "登录已取消，没有发生任何变化。", "The log-in was cancelled; nothing has changed."
     ),
     "welcome_logged_out": _("您已安全退出。", "You are logged out."),
+    # --- who the person is, and how sure that is ---
+    "identity_title": _("身份核验", "Who you are"),
+    "identity_lead": _(
+        "您怎样登录，决定了您能代表企业同意哪些数据。",
+        "How you logged in decides to which data you may agree for the enterprise.",
+    ),
+    "back_to_request": _("返回这份申请", "Back to the request"),
+    "identity_now": _("您这次登录", "This log-in"),
+    "identity_way": _("登录方式", "Way in"),
+    "identity_level": _("实名等级", "Assurance"),
+    "identity_level_high": _("高", "High"),
+    "identity_level_low": _("一般", "Ordinary"),
+    "identity_enough": _("可以同意各类数据，包括敏感数据。", "Enough for all data, sensitive ones included."),
+    "identity_not_enough": _(
+        "可以同意一般数据。申请里有敏感数据（如纳税、社保的金额）时，要先提高等级。",
+        "Enough for ordinary data. A request for sensitive data (such as amounts of tax) needs a higher level first.",
+    ),
+    "identity_stronger_login": _(
+        "提高等级：退出后改用政务服务网登录，或用电子营业执照时选刷脸；也可以用下面的对公打款核验。",
+        "To raise it: log in through the government service network, or show your face for the licence. "
+        "A bank transfer does it, too.",
+    ),
+    "way_government_login": _("政务服务网", "Government service network"),
+    "way_business_licence": _("电子营业执照", "Electronic business licence"),
+    "way_bank_transfer": _("对公打款核验", "Bank transfer"),
+    "transfer_heading": _("对公打款核验", "Proof by bank transfer"),
+    "transfer_lead": _(
+        "平台向“{name}”的对公账户打一笔小额款项（不到 10 元，不用退还）。您查到金额填回来，等级就提高，一年内有效。",
+        "We send a small amount (less than 10 yuan, yours to keep) to the corporate account of {name}. "
+        "Look it up and tell us the amount: that raises your level for a year.",
+    ),
+    "transfer_bank": _("开户银行", "Bank and branch"),
+    "transfer_account": _("对公账号", "Account number"),
+    "transfer_account_hint": _(
+        "户名必须是营业执照上的名称。账号只用于这次打款，平台只留后四位。",
+        "The account must be in the name on the licence. We keep the last four digits only.",
+    ),
+    "transfer_send": _("给我打款", "Send the amount"),
+    "transfer_waiting": _(
+        "已向尾号 {tail} 的对公账户打款，附言是“信易枢纽 身份核验”。请在 {moment} 之前填写收到的金额。",
+        "An amount is on its way to the account ending in {tail}. Please tell us before {moment} how much arrived.",
+    ),
+    "transfer_unheard": _(
+        "打款服务暂时没有答复，款项可能稍后才到。",
+        "The transfer service does not answer now; the amount may take longer.",
+    ),
+    "transfer_amount": _("收到的金额（元）", "Amount received (yuan)"),
+    "transfer_amount_hint": _(
+        "精确到分，如 3.27。还可以填 {n} 次。",
+        "To the fen, such as 3.27. {n} tries left.",
+        "To the fen, such as 3.27. One try left.",
+    ),
+    "transfer_amount_send": _("核对金额", "Check the amount"),
+    "transfers_heading": _("打款记录", "Transfers"),
+    "transfers_lead": _(
+        "本企业的全部打款核验，不论由谁发起。有不是您认可的，请尽快查明账户由谁使用。",
+        "All of your enterprise, whoever asked for them. If you do not know one, find out who uses the account.",
+    ),
+    "transfer_tail": _("尾号 {tail}", "account ending in {tail}"),
+    "transfer_waiting_state": _("等待填写金额", "Waiting for the amount"),
+    "transfer_proven": _("核验通过，有效期至 {day}", "Proven, good until {day}"),
+    "transfer_returned": _("款项被退回", "Came back"),
+    "transfer_spent": _("填错三次，已作废", "Void after three wrong amounts"),
+    "transfer_lapsed": _("没有按时填写，已作废", "Void: not answered in time"),
+    "transfer_over": _("曾核验通过，{day}到期", "Was proven, ended on {day}"),
+    "identity_ordered": _(
+        "已打款。到账一般要几分钟，请在企业网银里查看。", "It was sent. It usually arrives within minutes."
+    ),
+    "identity_returned": _(
+        "款项被退回：账号不对，或账户的户名不是本企业的名称。请核对后重新办理。",
+        "It came back: the account number is wrong, or the account is in another name. Please check and begin again.",
+    ),
+    "identity_wrong": _("金额不对。", "That is not the amount."),
+    "identity_proven": _("核验通过，您的实名等级已提高。", "Proven: your level is high now."),
+    "identity_account_invalid": _("账号应为 8 到 32 位数字。", "An account number has 8 to 32 digits."),
+    "identity_amount_invalid": _(
+        "请以元为单位填写，如 3.27。这次不算填错。",
+        "Please write it in yuan, such as 3.27. This did not count as a try.",
+    ),
+    "identity_transfer_away": _(
+        "打款服务暂时没有答复，请过几分钟刷新本页。",
+        "The transfer service does not answer. Please reload in some minutes.",
+    ),
+    "identity_transfer_limit": _(
+        "打款次数已达上限（24 小时内 3 次，30 天内 10 次），请以后再试。",
+        "No more transfers for now: at most 3 in 24 hours and 10 in 30 days.",
+    ),
+    "identity_transfer_state": _(
+        "这笔打款已经有了结果，或已有一笔在等您填写。",
+        "This transfer was settled, or another one waits for your amount.",
+    ),
+    "assurance_short": _(
+        "这份申请里有敏感数据，您这次登录的实名等级还不够同意它。",
+        "This request holds sensitive data; this log-in is not strong enough to agree to it.",
+    ),
+    "assurance_raise": _("提高实名等级", "Raise the level"),
     "point_clear": _("看得清", "Clear"),
     "point_clear_text": _(
         "谁要看、看哪几项、看到什么样、看多久，同意之前逐项列给您。",
@@ -99,8 +201,9 @@ WORDS: Mapping[str, Phrase] = {
     ),
     "faq_who": _("谁可以登录？", "Who can log in?"),
     "faq_who_text": _(
-        "企业的法定代表人，用江苏政务服务网的法人账号登录；经办人也可以登录，在法定代表人委派的范围内办理。",
-        "The legal representative, with the legal-person account of the Jiangsu government service network; "
+        "企业的法定代表人，用江苏政务服务网的法人账号或电子营业执照登录；经办人也可以登录，在法定代表人委派的范围内办理。",
+        "The legal representative, with the legal-person account of the Jiangsu government service network or the "
+        "electronic business licence; "
         "and agents, who act within the mandate that the legal representative gives them.",
     ),
     "faq_fraud": _("怎样防骗？", "How do I avoid fraud?"),
@@ -201,6 +304,10 @@ WORDS: Mapping[str, Phrase] = {
         "您是从{name}的页面来的，答复后会自动返回。",
         "You came from {name}; after your answer you are led back.",
     ),
+    "from_bank_wait": _(
+        "您是从{name}的页面来的。还要等其他签署人，全部答复后，请在本页返回。",
+        "You came from {name}. Others have to answer too; after that, go back from this page.",
+    ),
     "return_to_bank": _("返回{name}", "Back to {name}"),
     "approve": _("同意授权", "Agree"),
     "approve_less": _("同意以上内容", "Agree to this much"),
@@ -289,6 +396,7 @@ WORDS: Mapping[str, Phrase] = {
     "from_to": _("{first}至\u200b{last}", "{first} to {last}"),
     "see_looks": _("看它查了什么", "See what they looked at"),
     "download_artefact": _("下载签名凭证", "Download the signed record"),
+    "download_artefact_sm2": _("下载含国密签名的凭证", "Download it with the SM2 signature too"),
     "artefact_hint": _(
         "带平台数字签名的授权凭证（JWS 文件），可自行保存，用平台公钥核验。",
         "The consent with the platform's digital signature (a JWS file), to keep and to check against the public key.",
@@ -347,6 +455,8 @@ WORDS: Mapping[str, Phrase] = {
     ),
     # --- what happened to a consent ---
     "event_submit": _("{name}提出申请", "{name} asked"),
+    "event_hand_in": _("授权书已提交审核", "A signed form was handed in"),
+    "event_send_back": _("授权书未通过审核", "The signed form was sent back"),
     "event_approve_in_part": _("一位签署人同意", "One signatory agreed"),
     "event_approve": _("贵企业同意，授权生效", "You agreed; the consent took effect"),
     "event_reject": _("贵企业没有同意", "You did not agree"),
@@ -359,7 +469,38 @@ WORDS: Mapping[str, Phrase] = {
     "event_given_up": _("{name}主动放弃了授权", "{name} gave the consent up"),
     "event_withdraw": _("{name}撤回了申请", "{name} took the request back"),
     "event_remind": _("提醒：授权快到期了", "Reminder: the consent ends soon"),
+    "event_by_form": _("授权书通过审核，授权生效", "The signed form was accepted; the consent took effect"),
+    "form_heading": _("有人以贵企业的名义提交了授权书", "A form signed in your name was handed in"),
+    "form_heading_accepted": _("这份授权凭书面授权书生效", "This consent rests on a signed form"),
+    "form_in_review_text": _(
+        "{name}于{day}提交了授权书，本平台正在审核；两名审核员都通过后，授权即生效。您也可以现在就答复。",
+        "{name} handed it in on {day} and it is being reviewed here; when two reviewers find it good, the consent begins. "
+        "You may also answer yourself now.",
+    ),
+    "form_accepted_text": _(
+        "{name}于{day}提交了授权书，本平台两名审核员分别核对后通过。没有人登录本平台办理。",
+        "{name} handed it in on {day}, and two reviewers found it good. Nobody logged in for it.",
+    ),
+    "form_signed_on": _("签署日期", "Signed on"),
+    "form_signatory": _("签署人", "Signed by"),
+    "form_not_yours_reject": _("不是贵企业签的？请选择不同意。", "You did not sign it? Say no."),
+    "form_not_yours_revoke": _("不是贵企业签的？请立即撤回。", "You did not sign it? Take it back at once."),
+    "form_download": _("下载授权书", "Download the form"),
+    "form_in_review_short": _(
+        "{name}已提交书面授权书，正在审核", "{name} handed in a signed form; it is being reviewed"
+    ),
+    "form_accepted_short": _("凭书面授权书生效", "by a signed form"),
     "event_reason": _("原因：{reason}", "Reason: {reason}"),
+    # --- what happened ---
+    "news_title": _("通知", "Notices"),
+    "news_lead": _(
+        "授权上发生的事都在这里，最新的在前，不论是谁办的。要看谁查过数据：",
+        "All that happened to your consents, whoever did it, the newest first. For the calls themselves:",
+    ),
+    "news_none": _("还没有通知", "Nothing has happened yet"),
+    "news_new": _("新", "New"),
+    "news_unread": _("有 {n} 条新通知", "{n} new notices"),
+    "older_news": _("更早的通知", "Older notices"),
     # --- who looked ---
     "disclosures_title": _("谁看了我的数据", "Who looked at my data"),
     "disclosures_lead": _(
@@ -419,6 +560,65 @@ WORDS: Mapping[str, Phrase] = {
     "outcome": _("结果", "Outcome"),
     "explanation": _("说明", "Explanation"),
     "price_yuan": _("对方付费（元）", "They paid (yuan)"),
+    # --- the quarter ---
+    "statement_title": _("季度报告", "Quarterly statement"),
+    "quarter": _("{year}年第{n}季度", "Q{n} {year}"),
+    "statement_closed": _(
+        "{first}至{last}。本季度已结束，内容不会再变。",
+        "{first} to {last}. The quarter is over; this will not change.",
+    ),
+    "statement_runs": _(
+        "{first}起。本季度还没有结束，以下截至{at}。",
+        "From {first}. The quarter still runs: this is as of {at}.",
+    ),
+    "statement_choose": _("季度", "Quarter"),
+    "statement_show": _("查看", "Show"),
+    "statement_calls": _("查询次数", "Calls"),
+    "statement_chart": _(
+        "{quarter}共查询 {all} 次：提供 {disclosed} 次，未查到 {nothing_found} 次，拒绝 {refused} 次。",
+        "{all} calls in {quarter}: {disclosed} handed over, {nothing_found} found nothing, {refused} refused.",
+    ),
+    "statement_weekly": _("每条为一周。", "Each bar is a week."),
+    "statement_paid": _(
+        "查询机构共付费 {yuan} 元；贵企业不付费。",
+        "The institutions paid ¥{yuan} in all; your company pays nothing.",
+    ),
+    "statement_held": _("授权及其变化", "Consents, and what changed"),
+    "statement_in_force": _("季度结束时有效的授权：{n} 份", "In force at the end of the quarter: {n}"),
+    "statement_in_force_now": _("现在有效的授权：{n} 份", "In force now: {n}"),
+    "statement_held_none": _("这个季度没有授权，也没有申请。", "There was neither a consent nor a request."),
+    "statement_uses": _("本季度用 {n} 次", "{n} looks in the quarter", "1 look in the quarter"),
+    "statement_lines": _("谁查了什么", "Who asked for what"),
+    "statement_lines_none": _("这个季度没有人查询。", "Nobody asked in this quarter."),
+    "statement_who_what": _("机构、数据、用途", "Institution, data, purpose"),
+    "statement_because": _("{why}：{n} 次", "{why}: {n}"),
+    "paid_yuan": _("付费（元）", "Paid (¥)"),
+    "statement_total": _("合计", "Total"),
+    "statement_times": _("{n} 次", "{n} times", "once"),
+    "statement_early_none": _("这个季度没有机构这样查看过。", "No institution looked in this quarter."),
+    "statement_keep": _("保存与核验", "Keep it, check it"),
+    "statement_proof": _(
+        "签名文件（JWS）由平台签名，任何人都可以用平台公布的公钥（/jwks）核验；其内容的摘要如下，以后下载也一样。",
+        "The signed file (JWS) can be checked by anybody with the platform's published keys (/jwks). The digest of what "
+        "it says is below, and stays the same whenever you download it.",
+    ),
+    "statement_not_yet": _(
+        "季度结束一小时后，可以下载平台签名的文件。",
+        "The signed file can be had an hour after the end of the quarter.",
+    ),
+    "statement_digest": _("摘要（SHA-256）", "Digest (SHA-256)"),
+    "statement_print": _("打印", "Print"),
+    "statement_csv": _("下载表格（CSV）", "Download (CSV)"),
+    "statement_jws": _("下载签名文件（JWS）", "Download the signed file (JWS)"),
+    "row": _("类别", "Kind"),
+    "row_consent": _("授权", "Consent"),
+    "row_calls": _("查询", "Calls"),
+    "row_early_look": _("先查有没有", "Looked before asking"),
+    "from_day": _("起", "From"),
+    "until_day": _("止", "Until"),
+    "state_then": _("当时状态", "State then"),
+    "times": _("次数", "Times"),
+    "why_refused": _("拒绝原因", "Why refused"),
     # --- agents ---
     "agents_title": _("经办人和签署人数", "Agents and signatories"),
     "agents_lead": _(
@@ -473,6 +673,184 @@ WORDS: Mapping[str, Phrase] = {
         "您以经办人身份登录。委派和签署人数由法定代表人管理。",
         "You are logged in as an agent. Mandates and signatories are managed by the legal representative.",
     ),
+    # --- confirming ---
+    "approve_then_confirm": _(
+        "点同意后，还要用您添加的验证方式确认。", "After this you confirm with your second factor."
+    ),
+    "login_stale": _(
+        "这些数据敏感，要在登录后十分钟内同意。请重新登录，会回到本页；添加验证方式后就不用了。",
+        "These data are sensitive: agreeing takes a log-in of the last ten minutes, which leads back here. "
+        "With a second factor it does not.",
+    ),
+    "confirm_title": _("确认是您本人", "Confirm that it is you"),
+    "confirm_heading": _("请确认是您本人", "Please confirm that it is you"),
+    "confirm_lead": _(
+        "还没有生效。请核对内容，再用您添加的验证方式确认；五分钟内有效。",
+        "Nothing has happened yet. Check what it says and confirm within five minutes.",
+    ),
+    "confirm_back": _("不确认，返回", "Back, without confirming"),
+    "confirm_approve": _("您要同意的授权", "You are about to agree"),
+    "confirm_resume": _("您要恢复的授权", "You are about to resume a consent"),
+    "confirm_appoint": _("您要委派经办人", "You are about to appoint an agent"),
+    "confirm_needapprovals": _("您要改变签署人数", "You are about to change how many must agree"),
+    "confirm_enrol": _("您要添加验证方式", "You are about to add a way to confirm"),
+    "confirm_remove": _("您要移除验证方式", "You are about to remove a way to confirm"),
+    "confirm_how": _("用什么确认", "How to confirm"),
+    "confirm_passkey": _("用通行密钥确认", "Confirm with the passkey"),
+    "confirm_passkey_hint": _(
+        "设备会请您按指纹、看一眼，或输入锁屏密码。", "Your device asks for your finger, face or screen lock."
+    ),
+    "confirm_code": _("用验证码确认", "Confirm with the code"),
+    "confirm_elsewhere": _(
+        "您添加的通行密钥在这里用不了。请换到有通行密钥的设备上，用本平台的网址登录后操作。",
+        "Your passkey does not work here. Please log in at this platform's address on the device that has it.",
+    ),
+    "code_label": _("六位验证码", "Six-digit code"),
+    "code_hint": _(
+        "打开手机上的验证器应用，输入它现在显示的数字。",
+        "Open the authenticator app and type what it shows now.",
+    ),
+    "passkey_needs_script": _(
+        "使用通行密钥需要浏览器启用脚本。", "A passkey works only where the browser runs scripts."
+    ),
+    "fault_wrong": _(
+        "验证码不对，或已经用过。请等验证器显示下一个，再输入；手机时间要准。",
+        "The code is wrong or was used. Wait for the next one; the phone's clock must be right.",
+    ),
+    "fault_held": _(
+        "输错次数太多，请十五分钟后再试。", "Too many wrong codes. Please try again in fifteen minutes."
+    ),
+    "fault_passkey": _(
+        "通行密钥没有通过验证，请再试一次。", "The passkey was not accepted. Please try once more."
+    ),
+    "fault_passkey_off": _(
+        "没有完成：可能取消了，或这台设备上没有您的通行密钥。可以再试一次，或换一种方式。",
+        "It was not completed: cancelled, or this device has no passkey of yours. Try again or choose another way.",
+    ),
+    "factor_lost": _("手机丢了，或用不了？", "Lost or broken?"),
+    "factor_lost_text": _(
+        "请重新登录，在“登录与验证”里移除用不了的验证方式，再添加新的。移除会留下记录，贵企业看得到。",
+        "Log in again, remove it under “Log-ins and confirmation” and add another. The company sees that you did.",
+    ),
+    "factor_lost_stale": _(
+        "请先重新登录，证明是您本人，十分钟内回到这里操作。",
+        "Log in again first, to show that it is you, and come back here within ten minutes.",
+    ),
+    "factor_lost_fresh": _(
+        "您刚刚登录过，可以凭这次登录继续。这会留下记录，贵企业看得到；您在其他设备上的登录将退出。",
+        "You have just logged in and may go on with that. The company sees it; your other log-ins end when a factor goes.",
+    ),
+    "factor_lost_confirm": _("凭刚才的登录继续", "Go on with this log-in"),
+    # --- devices ---
+    "devices_title": _("登录与验证", "Log-ins and confirmation"),
+    "to_devices": _("去“登录与验证”", "To log-ins and confirmation"),
+    "back_to_devices": _("返回登录与验证", "Back to log-ins and confirmation"),
+    "devices_enrolled": _(
+        "已添加。从现在起，同意授权、委派经办人时要用它确认。",
+        "Added. From now on you confirm with it when you agree or appoint an agent.",
+    ),
+    "devices_removed": _(
+        "已移除，您在其他设备上的登录也已退出。", "Removed. Your other log-ins have been ended too."
+    ),
+    "devices_closed": _("已退出那台设备上的登录。", "Logged out there."),
+    "factors_heading": _("确认是我的方式", "Ways to confirm that it is me"),
+    "factors_lead": _(
+        "添加以后，同意授权、恢复授权、委派经办人、改变签署人数，都要用它确认：别人拿到您登录着的手机也同意不了。",
+        "Once there is one, agreeing, resuming, appointing agents and changing how many must agree need it: "
+        "nobody can agree with a telephone that you left logged in.",
+    ),
+    "factors_none": _(
+        "还没有添加。没有时，敏感数据只能在登录后十分钟内同意。",
+        "None yet. Without one, sensitive data can be agreed to within ten minutes of the log-in only.",
+    ),
+    "factor_kind": _("方式", "Kind"),
+    "factor_passkey": _("通行密钥", "Passkey"),
+    "factor_totp": _("手机验证器", "Authenticator app"),
+    "factor_since": _("{day}添加", "Added {day}"),
+    "factor_used": _("上次使用：{moment}", "Last used {moment}"),
+    "factor_unused": _("还没有用过", "Not used yet"),
+    "factor_add": _("添加", "Add"),
+    "factor_add_passkey": _("添加通行密钥", "Add a passkey"),
+    "factor_add_passkey_hint": _(
+        "用这台设备的指纹、面容或锁屏密码确认，最方便。",
+        "Confirm with this device's finger, face or screen lock.",
+    ),
+    "factor_add_totp": _("添加手机验证器", "Add an authenticator app"),
+    "factor_add_totp_hint": _(
+        "用验证器应用显示的六位数字确认，各种手机都能用。",
+        "Confirm with six digits from an app, on any telephone.",
+    ),
+    "factor_add_nothing": _(
+        "手机验证器只能有一个；要换新的，请先移除旧的。",
+        "There can be one app only; remove the old one first.",
+    ),
+    "factor_remove": _("移除", "Remove"),
+    "factor_remove_text": _(
+        "移除后，它就不能再用来确认。您在其他设备上的登录也将退出。",
+        "It will confirm nothing any more. Your other log-ins end too.",
+    ),
+    "factor_remove_last": _(
+        "这是您唯一的验证方式。移除后，同意授权不再需要确认，敏感数据只能在登录后十分钟内同意。",
+        "It is the only one. Without it, agreeing needs no confirmation, and sensitive data a fresh log-in.",
+    ),
+    "factor_remove_confirm": _("确认移除", "Yes, remove it"),
+    "factor_changes_heading": _("变更记录", "What changed"),
+    "factor_enrol_by": _("{name}添加了“{what}”", "{name} added “{what}”"),
+    "factor_remove_by": _("{name}移除了“{what}”", "{name} removed “{what}”"),
+    "proved_totp": _("以手机验证器确认", "Confirmed with an authenticator app"),
+    "proved_passkey": _("以通行密钥确认", "Confirmed with a passkey"),
+    "proved_fresh_login": _("以重新登录确认", "Confirmed by a fresh log-in"),
+    "proved_recovery": _(
+        "没有用原来的验证方式，凭重新登录办理。如非本人，请立即联系平台。",
+        "Done by a fresh log-in in the place of a lost factor. If it was not you, contact us at once.",
+    ),
+    "recovered_lately": _(
+        "{day}，{name}没有用原来的验证方式，凭重新登录改动了“{what}”。",
+        "{day}: {name} changed “{what}” by a fresh log-in in the place of a lost factor.",
+    ),
+    "sessions_heading": _("登录着的地方", "Where you are logged in"),
+    "sessions_lead": _(
+        "二十分钟不操作，或满八小时，会自动退出。不认得的，请退出它。",
+        "Each ends after twenty minutes without a click, and after eight hours. End those you do not know.",
+    ),
+    "browser_unknown": _("未知浏览器", "Unknown browser"),
+    "system_unknown": _("未知系统", "unknown system"),
+    "session_on": _("{browser} · {system}", "{browser} · {system}"),
+    "session_here": _("本机", "This one"),
+    "session_since": _("登录：{moment}", "Logged in {moment}"),
+    "session_seen": _("上次操作：{moment}", "Last click {moment}"),
+    "session_close": _("退出", "End"),
+    "sessions_close_others": _("退出其他所有设备", "End all others"),
+    "enrol_totp_heading": _("添加手机验证器", "Add an authenticator app"),
+    "enrol_totp_lead": _(
+        "需要一个验证器应用，如手机自带的“密码”应用，或各应用商店里的身份验证器。",
+        "You need an authenticator app: the password app of your telephone, or one from its store.",
+    ),
+    "enrol_totp_scan": _("用它扫这个码", "Scan this with it"),
+    "enrol_totp_picture": _("给验证器应用扫的二维码", "QR code for the authenticator app"),
+    "enrol_totp_same_phone": _("应用就在这部手机上：点这里打开", "The app is on this telephone: open it"),
+    "enrol_totp_cannot_scan": _("扫不了？", "Cannot scan?"),
+    "enrol_totp_type": _(
+        "在应用里选择手动输入，类型为“基于时间”，密钥为：", "Choose to type it in, time-based, with this key:"
+    ),
+    "enrol_totp_code": _("输入它显示的数字", "Type what it shows"),
+    "enrol_totp_example": _("我的手机", "My telephone"),
+    "enrol_name": _("起个名字", "Give it a name"),
+    "factor_name": _("名称（选填）", "Name (optional)"),
+    "factor_name_hint": _("方便您以后认出它。", "So that you know it again."),
+    "enrol_finish": _("完成添加", "Add it"),
+    "enrol_passkey_heading": _("添加通行密钥", "Add a passkey"),
+    "enrol_passkey_lead": _(
+        "密钥保存在您的设备里，本平台只留公钥。以后确认时，设备会请您按指纹、看一眼，或输入锁屏密码。",
+        "The key stays in your device; we keep its public half. To confirm, your device asks for your finger, "
+        "face or screen lock.",
+    ),
+    "enrol_passkey_example": _("办公室电脑", "Office computer"),
+    "enrol_passkey_button": _("在这台设备上添加", "Add on this device"),
+    "passkeys_do_not_work": _(
+        "用现在这个网址打开，浏览器不提供通行密钥。请改用手机验证器。",
+        "Browsers offer no passkeys at this address. Please use an authenticator app.",
+    ),
     # --- why the platform refused; the reasons are those of ledger/remember.py ---
     "refused_consent_unknown": _("它没有拿到贵企业的授权", "it holds no consent of yours"),
     "refused_consent_of_another_participant": _(
@@ -520,6 +898,12 @@ WORDS: Mapping[str, Phrase] = {
         "您刚才的操作没有生效。可能是登录已更换，或者页面内容有更新。请重新打开申请，看清楚后再答复。",
         "What you pressed had no effect: the log-in or the content has changed since. Please open the request again.",
     ),
+    "problem_login_not_fresh": _("请重新登录后再操作", "Please log in again for this"),
+    "problem_login_not_fresh_advice": _(
+        "这件事要在登录后十分钟内办理，刚才的操作没有生效。也可以在“登录与验证”里添加验证方式，以后用它确认。",
+        "It takes a log-in of the last ten minutes; what you pressed had no effect. Or add a way to confirm under "
+        "“Log-ins and confirmation”.",
+    ),
     "problem_consent_state": _("这份授权的状态已经变了", "The consent has changed meanwhile"),
     "problem_consent_state_advice": _(
         "它可能已经答复过、撤回或到期，您刚才的操作没有生效。请重新打开，查看现在的状态。",
@@ -529,8 +913,24 @@ WORDS: Mapping[str, Phrase] = {
     "problem_request_invalid_advice": _("请返回上一页重新操作。", "Please go back and try again."),
     "problem_login_failed": _("登录没有成功", "The log-in did not succeed"),
     "problem_login_failed_advice": _(
-        "可能等待太久，或政务服务网暂时没有响应。请重新登录；如仍不成功，请稍后再试。",
-        "It may have taken too long, or the government log-in does not answer. Please log in again, or try later.",
+        "可能等待太久，或在别的页面上又登录了一次。请重新登录；如仍不成功，请稍后再试。",
+        "It may have taken too long, or you logged in once more on another page. Please log in again, or try later.",
+    ),
+    "problem_login_away": _("登录服务暂时没有答复", "The log-in service does not answer"),
+    "problem_login_away_advice": _(
+        "请稍后再试，或换一种方式登录。", "Please try again later, or log in another way."
+    ),
+    "problem_licence_not_valid": _("电子营业执照已失效", "The business licence is not valid any more"),
+    "problem_licence_not_valid_advice": _(
+        "这张营业执照已吊销、注销、暂停或过期，不能用来登录。如有疑问，请向登记机关查询，或换一种方式登录。",
+        "It was revoked, cancelled or suspended, or has expired. Please ask the registration authority, "
+        "or log in another way.",
+    ),
+    "problem_assurance_too_low": _("实名等级还不够", "This log-in is not strong enough"),
+    "problem_assurance_too_low_advice": _(
+        "同意提供敏感数据要更高的实名等级：请改用政务服务网登录，或用电子营业执照时选刷脸，或办理对公打款核验。",
+        "Sensitive data need a stronger proof of who you are: log in through the government service network, show your "
+        "face for the licence, or prove it by bank transfer.",
     ),
     "problem_authorization_request_invalid": _("授权链接已失效", "This link is no longer good"),
     "problem_authorization_request_invalid_advice": _(

@@ -7,7 +7,7 @@ mutual TLS need none and go on.
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import NamedTuple
 
 import structlog
@@ -73,9 +73,9 @@ class Admission:
     def redis_is_away(self) -> bool:
         return time.monotonic() < self._away_until
 
-    async def admit(self, knock: Knock) -> None:
-        """Return if the question may be asked now. Raises `TooManyRequests`, `ProofReplayed`, `Unavailable`."""
-        await self._group.ask(knock)
+    def admit(self, knock: Knock) -> Awaitable[None]:
+        """Await it: returns if the question may be asked now. Raises `TooManyRequests`, `ProofReplayed`, `Unavailable`."""
+        return self._group.ask(knock)
 
     async def spend_once(self, key: str, seconds: int) -> None:
         """Raise `ProofReplayed` if ``key`` was spent within ``seconds``, `Unavailable` when nobody can tell."""

@@ -131,6 +131,8 @@ def view_of(question: Question, caller: Caller, catalogue: Catalogue) -> View:
     view = catalogue.view_for(
         caller.participant_class, question.purpose, question.dataset, question.mode, question.fields
     )
+    if not question.statements:
+        return view
     stated = {statement.field for statement in question.statements} & view.contract.field_by_name.keys()
     return view.only(sorted(stated)) if stated else view
 
@@ -210,7 +212,7 @@ async def answer_again(caller: Caller, question: Question, hub: Spine) -> bytes:
     if earlier.standing not in REPEATABLE_STANDINGS:
         raise Refused(f"consent_{earlier.standing}", **facts)
     view = hub.catalogue.view_by_id(earlier.view_id)
-    if view is None:
+    if view is None or not view.answers:
         raise Conflict("answer_not_reproducible", **facts)
     shelved = nothing_shelved(view)
     if earlier.record_ids:

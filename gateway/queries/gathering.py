@@ -62,7 +62,7 @@ async def gather(question: Question, view: View, caller: Caller, hub: Spine) -> 
         if forbidden is not None:
             return Material(nothing_shelved(view), checks, forbidden)
         await hub.live.refresh(view.contract, question.uscc)
-    shelved = await read_shelf(question, view, hub)
+    shelved = await hub.shelf.ask(ShelfAsk(question.uscc, view.inputs, question.since))
     if checks is not None:
         return Material(shelved, checks, await _claim(question, caller, checks, shelved[0], hub))
     return Material(shelved)
@@ -75,13 +75,6 @@ def checks_of(question: Question, view: View) -> Checks | None:
     if question.statements:
         raise InvalidInput("statements_invalid", errors={"statements": "只用于核验（mode 为 verify）"})
     return None
-
-
-async def read_shelf(question: Question, view: View, hub: Spine) -> list[Shelved]:
-    asks = [
-        ShelfAsk(dataset, question.uscc, records_max, question.since) for dataset, records_max in view.inputs
-    ]
-    return [await hub.shelf.ask(asks[0])] if len(asks) == 1 else await hub.shelf.ask_all(asks)
 
 
 def nothing_shelved(view: View) -> list[Shelved]:

@@ -18,7 +18,7 @@ class Spine:
     admission: Admission
     catalogue: Catalogue
     """replaced as a whole when other rules come into force: read it once per question"""
-    shelf: GroupOperation[ShelfAsk, Shelved]
+    shelf: GroupOperation[ShelfAsk, list[Shelved]]
     shelf_again: GroupOperation[ShelfReask, list[Shelved]]
     live: LiveShelf
     deliveries: Deliveries

@@ -20,3 +20,9 @@ window.addEventListener("pageshow", (event) => {
     for (const button of form.querySelectorAll("button")) button.removeAttribute("aria-disabled");
   }
 });
+
+// What the browser's own menu does, within reach of a thumb.
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => window.print());
+}

@@ -87,7 +87,7 @@ class Office:
                 levels=levels,
                 key=self.hub.keys["artefacts"],
                 at=at or now(),
-                **more,
+                **{"confirmed_by": "fresh_login", **more},
             )
 
     async def need(self, needed: int, by: Signatory = OWNER, **what: Any) -> None:

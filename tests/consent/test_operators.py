@@ -28,7 +28,7 @@ from core.errors import Conflict, InvalidInput, NotFound
 from tests.conftest import PROJECT, DatabaseUrls
 
 AT = now()
-CHANGING = {"fetch_corrections", "draft_rules", "approve_rules"}
+CHANGING = {"fetch_corrections", "draft_rules", "approve_rules", "handle_notices", "review_forms"}
 
 
 @pytest.fixture

@@ -29,9 +29,8 @@ class Recorder:
         return [ValueError("seven") if ask == 7 else ask * 2 for ask in asks]
 
 
-async def asked(group: GroupOperation[int, int], numbers: Sequence[int]) -> list[asyncio.Task[int]]:
-    tasks = [asyncio.create_task(group.ask(number)) for number in numbers]
-    await asyncio.sleep(0)
+async def asked(group: GroupOperation[int, int], numbers: Sequence[int]) -> list[asyncio.Future[int]]:
+    tasks = [group.ask(number) for number in numbers]
     await asyncio.sleep(0.01)
     return tasks
 
@@ -85,17 +84,6 @@ async def test_an_asker_that_went_away_does_not_disturb_the_others() -> None:
     assert await stays == 4
     with pytest.raises(asyncio.CancelledError):
         await gone
-
-
-async def test_several_asks_of_one_asker_travel_in_one_batch() -> None:
-    recorder = Recorder()
-    recorder.gate.set()
-    group = GroupOperation(recorder.perform)
-    assert await group.ask_all([1, 2, 3]) == [2, 4, 6]
-    assert await group.ask_all([]) == []
-    with pytest.raises(ValueError, match="seven"):
-        await group.ask_all([5, 7, 7])
-    assert recorder.batches == [[1, 2, 3], [5, 7, 7]]
 
 
 async def test_whoever_finds_the_queue_full_is_told_at_once() -> None:

@@ -11,7 +11,8 @@ from joserfc.jwk import ECKey
 
 from core import keys as key_rings
 from core.errors import InvalidInput
-from core.keys import OLD_KEYS_GOOD, SIGNS_AFTER, USES, Keys, existing_keys, load_keys, rotate
+from core.keys import OLD_KEYS_GOOD, SIGNS_AFTER, USES, Keys, Use, existing_keys, load_keys, rotate
+from core.sm2 import SM2Key
 
 PROGRAMS = 8
 FILES = sorted(f"{use}.keys.json" for use in USES)
@@ -68,7 +69,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def published(keys: Keys) -> set[str]:
-    return {key["kid"] for key in keys.public_jwks()["keys"]}
+    return {key["kid"] for jwks in (keys.public_jwks(), keys.sm2_jwks()) for key in jwks["keys"]}
 
 
 def test_a_rotation_is_seen_by_every_process_before_the_new_key_signs(tmp_path: Path, clock: Clock) -> None:
@@ -111,7 +112,7 @@ def test_an_old_token_key_is_good_for_an_hour_and_an_old_artefact_key_for_ever(
     clock.at += SIGNS_AFTER + OLD_KEYS_GOOD - timedelta(seconds=1)
     assert set(old.values()) <= published(keys)
     clock.at += timedelta(seconds=2)
-    assert published(keys) & set(old.values()) == {old["artefacts"]}
+    assert published(keys) & set(old.values()) == {old["artefacts"], old["sm2"]}
     assert keys.verifying("tokens", old["tokens"]) is None
     clock.at += timedelta(days=3650)
     assert keys.verifying("artefacts", old["artefacts"]) is not None
@@ -134,12 +135,13 @@ def test_what_an_artefact_key_signed_can_be_checked_after_any_number_of_rotation
         assert jws.deserialize_compact(evidence, key).payload == str(number).encode()
 
 
-def test_a_key_that_signs_no_more_loses_its_private_half(tmp_path: Path, clock: Clock) -> None:
+@pytest.mark.parametrize("use", ["artefacts", "sm2"])
+def test_a_key_that_signs_no_more_loses_its_private_half(tmp_path: Path, clock: Clock, use: Use) -> None:
     load_keys(tmp_path)
     for _ in range(3):
-        rotate(tmp_path, "artefacts")
+        rotate(tmp_path, use)
         clock.at += SIGNS_AFTER
-    stored = json.loads((tmp_path / "artefacts.keys.json").read_text())["keys"]
+    stored = json.loads((tmp_path / f"{use}.keys.json").read_text())["keys"]
     assert ["d" in entry["jwk"] for entry in stored] == [False, False, True, True, True]
 
 
@@ -163,9 +165,34 @@ def test_a_distrusted_key_checks_nothing_any_more(tmp_path: Path) -> None:
     assert keys["tokens"].kid not in before
 
 
-def test_an_artefact_key_cannot_be_distrusted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("use", ["artefacts", "sm2"])
+def test_a_key_that_signs_consents_cannot_be_distrusted(tmp_path: Path, use: Use) -> None:
     with pytest.raises(InvalidInput, match="check old consents"):
-        rotate(tmp_path, "artefacts", distrust=True)
+        rotate(tmp_path, use, distrust=True)
+
+
+def test_sm2_keys_are_rotated_like_the_others_and_published_apart(tmp_path: Path, clock: Clock) -> None:
+    keys = load_keys(tmp_path)
+    old, known = keys["sm2"], {key["kid"] for key in keys.sm2_jwks()["keys"]}
+    rotate(tmp_path, "sm2")
+    clock.at += SIGNS_AFTER
+    keys.look()
+    new = keys["sm2"]
+    assert new.kid != old.kid
+    assert new.kid in known
+    assert new.is_private
+    published_apart = [SM2Key.import_key(jwk) for jwk in keys.sm2_jwks()["keys"]]
+    assert {old.kid, new.kid} < {key.kid for key in published_apart}
+    assert not any(key.is_private for key in published_apart)
+    assert {key["crv"] for key in keys.public_jwks()["keys"]} == {"P-256"}, "what every JOSE library can read"
+
+
+def test_a_hub_of_before_there_was_sm2_gets_its_keys(tmp_path: Path) -> None:
+    tokens = load_keys(tmp_path)["tokens"].kid
+    (tmp_path / "sm2.keys.json").unlink()
+    keys = existing_keys(tmp_path)
+    assert keys["tokens"].kid == tokens
+    assert keys["sm2"].is_private
 
 
 def test_the_one_key_of_before_there_were_rings_is_taken_over(tmp_path: Path) -> None:

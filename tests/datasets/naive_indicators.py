@@ -45,7 +45,8 @@ def shown(contract: Contract, field: Field, source: Contract, found: Any) -> Any
         found *= 100
     if compute.band:
         amount = money and not per_money and compute.kind in ("sum", "mean", "min", "max", "latest", "ratio")
-        return band_label(contract.bands[compute.band].edges, found / 100 if amount else found)
+        band = contract.bands[compute.band]
+        return band_label(band.edges, found / 100 if amount else found, zero_apart=band.zero_apart)
     if field.type == "decimal":
         whole = round(found * 10**compute.places)
         text = f"{abs(whole):0{compute.places + 1}d}"
@@ -54,15 +55,13 @@ def shown(contract: Contract, field: Field, source: Contract, found: Any) -> Any
     return round(found)
 
 
-def band_label(edges: Sequence[int], value: Fraction) -> str:
-    if value < 0:
-        return "(-inf,0)"
-    if value == 0:
-        return "[0,0]"
+def band_label(edges: Sequence[int], value: Fraction, *, zero_apart: bool) -> str:
+    if zero_apart and value <= 0:
+        return "(-inf,0)" if value < 0 else "[0,0]"
     below = [edge for edge in edges if edge <= value]
     above = [edge for edge in edges if edge > value]
     if not below:
-        return f"(0,{above[0]})"
+        return f"({'0' if zero_apart else '-inf'},{above[0]})"
     return f"[{below[-1]},{above[0]})" if above else f"[{below[-1]},inf)"
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datasets import Catalogue, load_catalogue, readable
-from datasets.bands import BandTable, band_table
+from datasets.bands import BandTable, band_table, interval_table
 
 TABLES = sorted(
     {
@@ -18,6 +18,10 @@ TABLES = sorted(
     key=repr,
 )
 """Every band table of the catalogue once, with how many stored units make one of the table's: 100 fen one yuan."""
+TABLES += [
+    (spec.table(name, 1_000_000), 1_000_000)
+    for name, spec in sorted(load_catalogue().contracts["indicators"].bands.items())
+]
 stored = st.integers(-(10**13), 10**13) | st.sampled_from(
     [
         edge * per_unit + step
@@ -70,6 +74,20 @@ def test_bands_follow_each_other_without_gap(table: BandTable, per_unit: int) ->
 def test_edges_that_are_no_edges_are_refused(edges: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="rising"):
         band_table("x", "元", edges, 100)
+
+
+@pytest.mark.parametrize("edges", [(), (5, 5), (5, 3), (0, -5)])
+def test_edges_that_do_not_rise_cut_no_line(edges: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="rising"):
+        interval_table("x", "%", edges, 1)
+
+
+def test_of_growth_none_at_all_is_not_told_from_a_little() -> None:
+    table = interval_table("growth", "%", (-20, 0, 20), 100)
+    assert [table.label_of(stored) for stored in (-2001, -2000, -1, 0, 1, 1999, 2000)] == [
+        "(-inf,-20)", "[-20,0)", "[-20,0)", "[0,20)", "[0,20)", "[0,20)", "[20,inf)",
+    ]  # fmt: skip
+    assert table.bands[1].title == "-20至0%"
 
 
 def test_zero_and_negative_are_bands_of_their_own(catalogue: Catalogue) -> None:

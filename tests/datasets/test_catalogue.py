@@ -125,6 +125,25 @@ def test_people_read_values_in_words(catalogue: Catalogue, field: str, value: ob
     assert readable(catalogue.contracts["tax"].field_by_name[field], "raw", value) == words
 
 
+@pytest.mark.parametrize(
+    ("indicator", "label", "words"),
+    [
+        ("sales_change_12m", "[-20,0)", "-20 至 0 %"),
+        ("sales_change_12m", "(-inf,-80)", "不足 -80 %"),
+        ("sales_change_12m", "[900,inf)", "900 %及以上"),
+        ("debt_ratio", "(-inf,0)", "负数"),
+        ("debt_ratio", "[0,0]", "零"),
+        ("sales_12m", "[5000000,7000000)", "500万 至 700万 元"),
+        ("penalties_12m", 2, "2 次"),
+        ("tax_credit_grade", "B", "B"),
+    ],
+)
+def test_people_read_figures_given_as_a_range_in_words_too(
+    catalogue: Catalogue, indicator: str, label: object, words: str
+) -> None:
+    assert readable(catalogue.contracts["indicators"].field_by_name[indicator], "derived", label) == words
+
+
 def test_the_public_catalogue_is_json_and_says_everything(catalogue: Catalogue) -> None:
     published = orjson.loads(orjson.dumps(catalogue_json(catalogue)))
     assert published["note"] == ABSENCE_NOTE

@@ -321,9 +321,8 @@ async def test_the_new_data_set_is_taken_in_and_answered_from(
     assert report.reasons == {"below_minimum": 1}
 
     view = catalogue_with_one_more.view_for("bank", "credit_review", "charging_piles")
-    [shelved] = await read_records(
-        connection, [ShelfAsk(contract.id, parse_uscc(USCC), contract.records_max)]
-    )
+    ask = ShelfAsk(parse_uscc(USCC), ((contract.id, contract.records_max),))
+    [[shelved]] = await read_records(connection, [ask])
     records = json.loads(view.render(shelved.bodies))
     assert records == [
         {"month": "2026-10", "station": "KS-002", "energy_kwh": "[0,0]"},

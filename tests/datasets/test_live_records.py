@@ -221,7 +221,7 @@ async def test_what_the_owner_has_is_what_the_shelf_has(
     documents = [one[0] for one in await current(connection)]
     assert documents == ["（2026）苏0583执1号", "（2026）苏0583执3号"]
     assert await accounts(connection) == [(2, 2, 0, 0, 0), (2, 1, 0, 1, 0)]
-    [shelved] = await read_records(connection, [ShelfAsk(DATASET, USCC, 100)])
+    [[shelved]] = await read_records(connection, [ShelfAsk(USCC, ((DATASET, 100),))])
     assert "新路2号" in shelved.bodies
     assert "执2号" not in shelved.bodies
 
@@ -242,9 +242,9 @@ async def test_a_lifted_seizure_is_gone_and_the_earlier_answer_still_reproducibl
     connection: asyncpg.Connection, contract: Contract
 ) -> None:
     await kept(connection, contract, [row()])
-    [before] = await read_records(connection, [ShelfAsk(DATASET, USCC, 100)])
+    [[before]] = await read_records(connection, [ShelfAsk(USCC, ((DATASET, 100),))])
     await kept(connection, contract, [], later(minutes=6))
-    [after] = await read_records(connection, [ShelfAsk(DATASET, USCC, 100)])
+    [[after]] = await read_records(connection, [ShelfAsk(USCC, ((DATASET, 100),))])
     assert not after.found
     [[again]] = await reread_records(connection, [ShelfReask((DATASET,), before.record_ids)])
     assert (again.bodies, again.record_ids, again.as_of) == (before.bodies, before.record_ids, before.as_of)
@@ -290,7 +290,7 @@ async def test_a_withheld_record_stays_withheld_when_it_comes_back(
     await kept(connection, contract, [], later(minutes=6))
     await kept(connection, contract, [row(zl="新")], later(minutes=12))
     assert [one[2] for one in await current(connection)] == ["withheld"]
-    [shelved] = await read_records(connection, [ShelfAsk(DATASET, USCC, 100)])
+    [[shelved]] = await read_records(connection, [ShelfAsk(USCC, ((DATASET, 100),))])
     assert not shelved.found
 
 
@@ -343,7 +343,7 @@ async def test_after_any_history_the_shelf_is_the_last_good_answer_and_every_ear
         dirty = [row(9, cfqssj="去年", cfwh=f"{step}号")] if dice.random() < 0.2 else []
         answer = await kept(connection, contract, rows + dirty, later(minutes=500 * step))
         received += answer.received
-        [shelved] = await read_records(connection, [ShelfAsk(DATASET, USCC, 100)])
+        [[shelved]] = await read_records(connection, [ShelfAsk(USCC, ((DATASET, 100),))])
         if answer.usable:
             assert sorted(one["document_number"] for one in json.loads(shelved.bodies)) == sorted(
                 one["cfwh"] for one in rows

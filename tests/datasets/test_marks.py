@@ -32,7 +32,7 @@ async def stocked(intake: Intake) -> Intake:
 
 
 async def read(intake: Intake, number: int = 1) -> Shelved:
-    [shelved] = await read_records(intake.connection, [ShelfAsk("tax", uscc(number), 24)])
+    [[shelved]] = await read_records(intake.connection, [ShelfAsk(uscc(number), (("tax", 24),))])
     return shelved
 
 

@@ -64,7 +64,7 @@ async def test_a_real_enterprise_is_answered_from_its_real_row(
 ) -> None:
     await ingest(connection, catalogue.contracts["registration"], registry / file)
     view = catalogue.view_for("bank", "credit_review", "registration")
-    [shelved] = await read_records(connection, [ShelfAsk("registration", uscc, 1)])
+    [[shelved]] = await read_records(connection, [ShelfAsk(uscc, (("registration", 1),))])
     assert (
         f'"capital_fen":{capital[0]},"capital_currency":"{capital[1]}"'
         in view.render(shelved.bodies).decode()

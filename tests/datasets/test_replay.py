@@ -2,6 +2,7 @@
 
 import tomllib
 from collections import Counter
+from dataclasses import replace
 from itertools import chain
 from typing import Any, get_args
 
@@ -112,6 +113,16 @@ def test_a_question_of_an_older_contract_is_compared_with_the_rules_of_today(cat
     replayed = replay(catalogue, draft, [older])
     assert brief(replayed) == {"sales_fen": ("banded", None, 412, 412)}
     assert replayed.approximate == 412
+
+
+def test_a_question_of_a_contract_that_is_kept_is_compared_by_that_contract(catalogue: Catalogue) -> None:
+    """Even if its data set is gone since: only the rules are replayed."""
+    rest = {name: contract for name, contract in catalogue.contracts.items() if name != "tax"}
+    today = replace(catalogue, contracts=rest).after([catalogue.contracts["tax"]])
+    draft = rules(credit_review_sensitive={"views": []})
+    replayed = replay(today, draft, [asked(catalogue, "sales_fen")])
+    assert brief(replayed) == {"sales_fen": ("banded", None, 412, 412)}
+    assert (replayed.approximate, replayed.incomparable) == (0, 0)
 
 
 @pytest.mark.parametrize("gone", [{"dataset": "gossip"}, {"mode": "live"}, {"purpose": "curiosity"}])

@@ -4,6 +4,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 
 import asyncpg
@@ -44,8 +45,15 @@ async def stocked(connection: asyncpg.Connection, catalogue: Catalogue, tmp_path
     return connection
 
 
-def asks(*questions: tuple[str, int, int]) -> list[ShelfAsk]:
-    return [ShelfAsk(dataset, uscc(number), most) for dataset, number, most in questions]
+async def read(connection: asyncpg.Connection, *questions: tuple[str, int, int]) -> list[Shelved]:
+    """Questions of one data set each."""
+    asks = [ShelfAsk(uscc(number), ((dataset, most),)) for dataset, number, most in questions]
+    return [shelved for [shelved] in await read_records(connection, asks)]
+
+
+def explained() -> str:
+    """The statement's parameters for 24 months of one enterprise."""
+    return f"ARRAY['{uscc(1)}'], ARRAY[NULL::date], ARRAY[0], ARRAY[0], ARRAY[0], ARRAY['tax'], ARRAY[24]"
 
 
 def periods(shelved: Shelved) -> list[str]:
@@ -53,8 +61,8 @@ def periods(shelved: Shelved) -> list[str]:
 
 
 async def test_each_question_gets_its_own_records_in_the_order_of_asking(stocked: asyncpg.Connection) -> None:
-    found = await read_records(
-        stocked, asks(("tax", 2, 24), ("registration", 1, 1), ("tax", 1, 24), ("tax", 3, 24), ("tax", 2, 24))
+    found = await read(
+        stocked, ("tax", 2, 24), ("registration", 1, 1), ("tax", 1, 24), ("tax", 3, 24), ("tax", 2, 24)
     )
     assert periods(found[0]) == periods(found[4]) == ["2026-03"]
     assert json.loads(found[1].bodies)[0]["name"] == "某公司"
@@ -63,15 +71,29 @@ async def test_each_question_gets_its_own_records_in_the_order_of_asking(stocked
     assert [shelved.found for shelved in found] == [True, True, True, False, True]
 
 
+async def test_one_question_may_draw_on_several_data_sets(stocked: asyncpg.Connection) -> None:
+    """What has no record has its place all the same, and the limits of one list are not those of another."""
+    both = (("registration", 1), ("gossip", 9), ("tax", 24))
+    asks = [ShelfAsk(uscc(1), both), ShelfAsk(uscc(2), (("tax", 3),)), ShelfAsk(uscc(2), both)]
+    asks += [ShelfAsk(uscc(1), both, since=date(2026, 6, 1)), ShelfAsk(uscc(1), ())]
+    one, short, two, recent, none = await read_records(stocked, asks)
+    assert [len(shelved.record_ids) for shelved in one] == [1, 0, 24]
+    assert [len(shelved.record_ids) for shelved in short] == [1]
+    assert [len(shelved.record_ids) for shelved in two] == [0, 0, 1]
+    assert [periods(recent[2]), one[1], two[0]] == [["2026-06"], NOTHING_SHELVED, NOTHING_SHELVED]
+    assert none == []
+    assert one[2] == (await read(stocked, ("tax", 1, 24)))[0]
+
+
 async def test_the_newest_records_come_first_and_no_more_than_asked(stocked: asyncpg.Connection) -> None:
-    [three] = await read_records(stocked, asks(("tax", 1, 3)))
+    [three] = await read(stocked, ("tax", 1, 3))
     assert periods(three) == ["2026-06", "2026-05", "2026-04"]
     assert len(three.record_ids) == 3
     assert (three.as_of, three.as_of_newest) == (date(2026, 4, 30), date(2026, 6, 30))
 
 
 async def test_a_data_set_that_nobody_knows_has_nothing(stocked: asyncpg.Connection) -> None:
-    assert await read_records(stocked, asks(("gossip", 1, 9))) == [NOTHING_SHELVED]
+    assert await read(stocked, ("gossip", 1, 9)) == [NOTHING_SHELVED]
 
 
 async def test_no_question_is_no_answer(stocked: asyncpg.Connection) -> None:
@@ -83,7 +105,7 @@ async def test_only_current_versions_are_read(
     stocked: asyncpg.Connection, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     await take(stocked, catalogue, tmp_path, [row(2, "202603", vat=9)])
-    [shelved] = await read_records(stocked, asks(("tax", 2, 24)))
+    [shelved] = await read(stocked, ("tax", 2, 24))
     assert [record["vat_payable_fen"] for record in json.loads(shelved.bodies)] == [9_000_000]
 
 
@@ -91,11 +113,11 @@ async def test_an_earlier_answer_is_read_again_byte_for_byte(
     stocked: asyncpg.Connection, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     """Also after its records were superseded."""
-    before = await read_records(stocked, asks(("tax", 1, 24), ("tax", 2, 24), ("registration", 1, 1)))
+    before = await read(stocked, ("tax", 1, 24), ("tax", 2, 24), ("registration", 1, 1))
     months = json.loads(before[0].bodies)
     changed = [row(1, record["period"].replace("-", ""), vat=5) for record in months]
     await take(stocked, catalogue, tmp_path, [*changed, row(2, "202603", vat=5)])
-    assert await read_records(stocked, asks(("tax", 1, 24))) != before[:1]
+    assert await read(stocked, ("tax", 1, 24)) != before[:1]
     again = await reread_records(
         stocked,
         [
@@ -109,7 +131,7 @@ async def test_an_earlier_answer_is_read_again_byte_for_byte(
 
 
 async def test_a_version_is_found_in_its_own_data_set_only(stocked: asyncpg.Connection) -> None:
-    [shelved] = await read_records(stocked, asks(("tax", 2, 24)))
+    [shelved] = await read(stocked, ("tax", 2, 24))
     assert await reread_records(stocked, [ShelfReask(("registration",), shelved.record_ids)]) == [
         [NOTHING_SHELVED]
     ]
@@ -119,8 +141,10 @@ async def test_the_statement_walks_one_index_of_one_partition_per_question(
     stocked: asyncpg.Connection,
 ) -> None:
     """With the generic plan of a server that has never been analysed: no scan, no sort of records."""
-    arguments = ", ".join(("ARRAY['tax']", f"ARRAY['{uscc(1)}']", "ARRAY[24]", "ARRAY[NULL::date]"))
-    await stocked.execute(f"PREPARE shelf (text[], text[], int[], date[]) AS {READ_RECORDS}")
+    arguments = explained()
+    await stocked.execute(
+        f"PREPARE shelf (text[], date[], int[], int[], int[], text[], int[]) AS {READ_RECORDS}"
+    )
     lines = await stocked.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE shelf ({arguments})")
     plan = "\n".join(line[0] for line in lines)
     assert "Seq Scan" not in plan
@@ -136,13 +160,15 @@ async def test_after_a_vacuum_the_months_of_an_enterprise_are_read_from_the_inde
 ) -> None:
     """Where they lie beside each other, however many deliveries they came in."""
     await owner.execute("VACUUM ANALYZE records_of_tax")
-    arguments = ", ".join(("ARRAY['tax']", f"ARRAY['{uscc(1)}']", "ARRAY[24]", "ARRAY[NULL::date]"))
+    arguments = explained()
     # As on the connections of the path.
     await stocked.execute("SET enable_seqscan = off")
-    await stocked.execute(f"PREPARE shelf (text[], text[], int[], date[]) AS {READ_RECORDS}")
+    await stocked.execute(
+        f"PREPARE shelf (text[], date[], int[], int[], int[], text[], int[]) AS {READ_RECORDS}"
+    )
     lines = await stocked.fetch(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) EXECUTE shelf ({arguments})")
     plan = "\n".join(line[0] for line in lines)
-    assert "Index Only Scan Backward using together_tax on records_of_tax" in plan
+    assert "Index Only Scan Backward using current_of_tax on records_of_tax" in plan
     assert "Heap Fetches: 0" in plan
 
 
@@ -168,12 +194,36 @@ async def test_the_largest_record_that_is_to_lie_together_can_be_stored(
             )
 
 
+INDEX_OF = """
+    SELECT index.relname, indisunique, pg_get_indexdef(indexrelid) LIKE '%INCLUDE (body, record_id, as_of, mark)%'
+    FROM pg_index JOIN pg_class AS index ON index.oid = indexrelid
+    WHERE indrelid = ('records_of_' || $1)::regclass AND NOT indisprimary
+"""
+
+
 async def test_a_data_set_whose_records_became_large_no_longer_lies_together(
     connection: asyncpg.Connection, owner: asyncpg.Connection
 ) -> None:
     for together in (False, False, True, True):
         await owner.execute("SELECT keep_records_together('tax', $1)", together)
-        assert (await owner.fetchval("SELECT to_regclass('together_tax')") is not None) == together
+        assert await owner.fetch(INDEX_OF, "tax") == [("current_of_tax", True, together)]
+
+
+async def test_where_an_older_database_had_two_indexes_it_has_one(
+    stocked: asyncpg.Connection, owner: asyncpg.Connection
+) -> None:
+    partitions = ("tax", "registration", "real_estate_seizures")
+    await owner.execute("DROP INDEX records_default_current, current_of_" + ", current_of_".join(partitions))
+    await owner.execute(
+        "CREATE UNIQUE INDEX records_current ON records (dataset, uscc, part) WHERE superseded_at IS NULL;"
+        "CREATE INDEX together_tax ON records_of_tax (dataset, uscc, part) INCLUDE (body, record_id, as_of, mark)"
+        " WHERE superseded_at IS NULL"
+    )
+    for statement in import_module("migrations.versions.0018_one_index_of_current_records").STATEMENTS:
+        await owner.execute(statement)
+    for name in partitions:
+        assert await owner.fetch(INDEX_OF, name) == [(f"current_of_{name}", True, name == "tax")]
+    assert await owner.fetchval("SELECT to_regclass('records_current')") is None
 
 
 @pytest.fixture
@@ -192,12 +242,12 @@ async def test_a_partition_made_late_takes_its_records_along(
             " VALUES ('water', $1, '', '{}', '', now(), 1)",
             uscc(number),
         )
-    before = await read_records(connection, asks(("water", 1, 1)))
+    before = await read(connection, ("water", 1, 1))
     for _ in range(2):
         await owner.execute("SELECT ensure_record_partition('water')")
     assert await owner.fetchval("SELECT count(*) FROM records_of_water") == 3
     assert await owner.fetchval("SELECT count(*) FROM records_default") == 0
-    assert await read_records(connection, asks(("water", 1, 1))) == before
+    assert await read(connection, ("water", 1, 1)) == before
 
 
 @pytest.mark.parametrize("name", ["", "Water", "water; drop table records", "a", "1st"])

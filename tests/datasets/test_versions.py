@@ -23,7 +23,7 @@ def registered(name: str, address: str = "苏州市", founded: str = "2018-01-06
 
 
 async def stored_name(intake: Intake) -> str:
-    [shelved] = await read_records(intake.connection, [ShelfAsk("registration", uscc(1), 1)])
+    [[shelved]] = await read_records(intake.connection, [ShelfAsk(uscc(1), (("registration", 1),))])
     name: str = orjson.loads(shelved.bodies)[0]["name"]
     return name
 
@@ -59,10 +59,10 @@ async def test_unchanged_content_vouched_for_later_renews_its_day_and_keeps_the_
     intake: Intake, registration: Contract
 ) -> None:
     await intake.file(registered("某公司"), registration, as_of=OCTOBER)
-    [before] = await read_records(intake.connection, [ShelfAsk("registration", uscc(1), 1)])
+    [[before]] = await read_records(intake.connection, [ShelfAsk(uscc(1), (("registration", 1),))])
     report = await intake.file(registered("某公司"), registration, as_of=NOVEMBER)
     assert account(report) == (1, 0, 1, 0, 0)
-    [after] = await read_records(intake.connection, [ShelfAsk("registration", uscc(1), 1)])
+    [[after]] = await read_records(intake.connection, [ShelfAsk(uscc(1), (("registration", 1),))])
     assert (before.as_of, after.as_of) == (OCTOBER, NOVEMBER)
     assert before.bodies == after.bodies
     [[again]] = await reread_records(intake.connection, [ShelfReask(("registration",), before.record_ids)])
@@ -113,7 +113,7 @@ async def test_what_is_delivered_keeps_the_mark(intake: Intake, registration: Co
     await intake.file(registered("改名公司"), registration, as_of=DECEMBER)
     marks = await intake.connection.fetch("SELECT mark FROM records ORDER BY record_id")
     assert [one["mark"] for one in marks] == [None, "disputed", "disputed", "disputed"]
-    [shelved] = await read_records(intake.connection, [ShelfAsk("registration", uscc(1), 1)])
+    [[shelved]] = await read_records(intake.connection, [ShelfAsk(uscc(1), (("registration", 1),))])
     assert shelved.disputed == shelved.record_ids
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -204,7 +205,7 @@ async def test_a_session_ends_without_clicks_and_after_eight_hours(hub: Hub) -> 
 
 
 async def test_without_a_session_everything_leads_to_the_log_in(desk: Desk) -> None:
-    for path in ("", "/quality", "/rules", "/rules/2026-11", "/decisions", "/events"):
+    for path in ("", "/quality", "/funnel", "/notices", "/rules", "/rules/2026-11", "/decisions", "/events"):
         answer = await desk.http.get(f"/console{path}")
         assert (answer.status_code, answer.headers["location"]) == (303, "/console/login"), path
 
@@ -251,7 +252,13 @@ async def test_each_role_gets_what_its_rights_say_and_nothing_else(desk_of: AtDe
     """The whole table: every role at every route."""
     desk = await desk_of(role)
     csrf = await desk.csrf()
-    filled = {"rule_set_id": "no-such-set", "act": "approve", "intake_id": "999999"}
+    filled = {
+        "rule_set_id": "no-such-set",
+        "act": "approve",
+        "intake_id": "999999",
+        "event_id": "999999",
+        "form_id": str(UUID(int=0)),
+    }
     for method, path, right in GUARDED:
         address = re.sub(r"\{(\w+)\}", lambda found: filled[found.group(1)], path)
         query = {"from": "2026-01-01", "to": "2026-01-02"} if address.endswith("/replay") else None
@@ -273,6 +280,9 @@ async def test_each_role_sees_the_tabs_of_its_own_work(desk_of: AtDesk, role: Ro
         "see_rules": "/console/rules",
         "explain_decisions": "/console/decisions",
         "see_operators": "/console/events",
+        "see_funnel": "/console/funnel",
+        "see_notices": "/console/notices",
+        "see_forms": "/console/forms",
     }
     assert tabs == {path for right, path in paths.items() if right in RIGHTS[role]}
 
@@ -540,7 +550,17 @@ async def test_a_long_history_comes_in_pages(desk_of: AtDesk, hub: Hub) -> None:
 
 async def test_every_page_keeps_the_browser_on_a_short_leash(desk_of: AtDesk, delivered: int) -> None:
     auditor = await desk_of("audit_admin")
-    for path in ("/quality", "/rules", "/rules/2026-11", "/decisions", "/events", "/login", "/none"):
+    for path in (
+        "/quality",
+        "/funnel",
+        "/notices",
+        "/rules",
+        "/rules/2026-11",
+        "/decisions",
+        "/events",
+        "/login",
+        "/none",
+    ):
         answer = await auditor.http.get(f"/console{path}", follow_redirects=True)
         assert answer.headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'")
         assert answer.headers["cache-control"] == "no-store"

@@ -103,7 +103,7 @@ def live(new_shelf: NewShelf) -> LiveShelf:
 
 async def shelved(pool: asyncpg.Pool) -> Shelved:
     async with pool.acquire() as connection:
-        [found] = await read_records(connection, [ShelfAsk(SEIZURES, USCC_, 100)])
+        [[found]] = await read_records(connection, [ShelfAsk(USCC_, ((SEIZURES, 100),))])
     return found
 
 

@@ -33,5 +33,5 @@ async def test_marking_from_the_command_line(
     errand = MarkErrand("tax", USCC(ENTERPRISE), part, marking, "clerk", "异议受理")
     assert await mark(database_urls.app, errand) == changed
     async with hub.database.hot.acquire() as connection:
-        [shelved] = await read_records(connection, [ShelfAsk("tax", USCC(ENTERPRISE), 24)])
+        [[shelved]] = await read_records(connection, [ShelfAsk(USCC(ENTERPRISE), (("tax", 24),))])
     assert (len(shelved.record_ids), len(shelved.disputed)) == (left, disputed)

@@ -10,12 +10,15 @@ import pytest
 
 import gateway.catalogue
 import gateway.console
-from consent import ROLES, VERBS
+from consent import BECAUSES, ENDS, ROLES, STAGES, VERBS, WAYS, FormState
+from consent.notices import UNTOLD
+from consent.policies import Verb
 from datasets import RuleSetState
 from datasets.contract import FieldType, Mode, Period, SharingClass
 from gateway.catalogue import words as catalogue_words
 from gateway.console import words as console_words
 from gateway.console.chart import PARTS
+from gateway.console.signed_forms import CHECKS, Agrees
 from gateway.portal.words import Phrase, percent, short
 from gateway.problems import PROBLEMS
 
@@ -39,7 +42,8 @@ ALL = {
         Path(str(gateway.console.__file__)).parent,
         console_words.OWN_WORDS,
         console_words.WORDS,
-        ("role_", "rule_set_", "verb_", "did_", "part_", "act_", "done_", "login_", "replay_", "consent_", "problem_"),
+        ("role_", "rule_set_", "verb_", "did_", "part_", "act_", "done_", "login_", "replay_", "consent_", "problem_",
+         "way_", "stage_", "end_", "told_", "key_", "form_state_", "because_", "check_", "register_"),
     ),
 }  # fmt: skip
 
@@ -91,6 +95,17 @@ def test_every_word_of_the_console_has_its_phrase() -> None:
     assert {f"did_{verb}" for verb in VERBS} == {name for name in words if name.startswith("did_")}
     assert {f"rule_set_{state}" for state in get_args(RuleSetState)} <= words.keys()
     assert {f"part_{part}" for part in PARTS} <= words.keys()
+    for beginning, all_of in (("way_", WAYS), ("stage_", (*STAGES, "approved")), ("end_", ENDS)):
+        assert {beginning + one for one in all_of} == {name for name in words if name.startswith(beginning)}
+    for beginning, all_of in (
+        ("form_state_", get_args(FormState)),
+        ("because_", BECAUSES),
+        ("check_", CHECKS),
+        ("register_", get_args(Agrees)),
+    ):
+        assert {beginning + one for one in all_of} == {name for name in words if name.startswith(beginning)}
+    told = {f"told_{verb}" for verb in get_args(Verb) if verb not in UNTOLD}
+    assert told == {name for name in words if name.startswith("told_")}
 
 
 @pytest.mark.parametrize(

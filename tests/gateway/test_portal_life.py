@@ -171,11 +171,37 @@ async def test_where_two_must_agree_the_page_says_who_has(
     assert "授权生效" in (await other.press(page, "/approve")).text
 
 
-async def test_a_weak_log_in_cannot_agree_to_sensitive_data(log_in: LogIn, consents: Consents) -> None:
+async def test_the_yes_of_an_agent_that_was_revoked_is_not_counted_on_the_page_and_may_be_said_anew(
+    log_in: LogIn, owner: Visitor, consents: Consents, hub: Hub
+) -> None:
+    until = str(china_day(hub.clock()) + timedelta(days=10))
+    limits = {"agent": "agent-1", "purposes": "credit_review", "datasets": "tax", "valid_until": until}
+    agent = await log_in(AGENT)
+    await owner.press(await owner.see("/portal/agents"), "/approvals", needed="2")
+    await owner.press(await owner.see("/portal/agents"), "/appoint", **limits)
+    asked = await consents.asked(datasets=("tax",), term_days=10)
+    address = f"/portal/requests/{asked.consent_id}"
+    partly = await agent.press(await agent.see(address), "/approve")
+    assert "您已经同意" in partly.text
+    await owner.press(await owner.see("/portal/agents"), "/revoke")
+    page = await owner.see(address)
+    assert "已有 0 人同意，共需 2 人" in page.html
+    assert "授权生效" not in (await owner.press(page, "/approve")).text
+    await owner.press(await owner.see("/portal/agents"), "/appoint", **limits)
+    assert "授权生效" in (await agent.press(await agent.see(address), "/approve")).text
+
+
+async def test_a_weak_log_in_cannot_agree_to_sensitive_data(
+    log_in: LogIn, owner: Visitor, consents: Consents
+) -> None:
     asked = await consents.asked()
     weak = await log_in(replace(OWNER, assurance="urn:xinyi:loa:2"))
-    page = await weak.see(f"/portal/requests/{asked.consent_id}")
-    refused = await weak.press(page, "/approve")
+    address = f"/portal/requests/{asked.consent_id}"
+    page = await weak.see(address)
+    assert f"/portal/identity?request={asked.consent_id}" in page.html, "it is shown how to get there"
+    read = dict((await owner.see(address)).form_to("/approve").fields)["read"]
+    csrf = dict(page.form_to("/reject").fields)["csrf"]
+    refused = await weak.http.post(f"{address}/approve", data={"csrf": csrf, "read": read})
     assert (refused.status_code, "登录的实名等级不够" in refused.text) == (403, True)
 
 
@@ -203,6 +229,12 @@ async def test_the_bank_gives_up_and_takes_the_artefact_along(
     signed = await bank.get(f"{path}/artefact")
     assert (signed.status_code, signed.headers["content-type"]) == (200, "application/jose")
     assert (await other_bank.get(f"{path}/artefact")).status_code == 404
+    page = await owner.see(f"/portal/requests/{consent_id}")
+    [whole] = [link for link in page.links if link.endswith("/artefact.json")]
+    kept = await owner.http.get(whole)
+    assert kept.headers["content-disposition"] == f'attachment; filename="consent-{consent_id}.json"'
+    assert kept.text == (await bank.get(f"{path}/artefact.json")).text
+    assert (await other_bank.get(f"{path}/artefact.json")).status_code == 404
     for _ in range(2):
         given_up = await bank._send("DELETE", path, {})
         assert (given_up.status_code, given_up.json()["state"]) == (200, "revoked")

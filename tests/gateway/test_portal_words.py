@@ -7,9 +7,12 @@ from typing import get_args
 
 import pytest
 
-from consent import State
+from consent import FACTOR_KINDS, ConfirmedBy, State
 from consent.policies import Verb
+from gateway.portal.devices import Done
+from gateway.portal.intents import Intent
 from gateway.portal.pages import TEMPLATES
+from gateway.portal.step_up import Fault
 from gateway.portal.words import LANGUAGES, WORDS, Speech
 from gateway.problems import PROBLEMS
 
@@ -56,6 +59,16 @@ def test_no_phrase_is_left_over() -> None:
         "standing_",
         "role_",
         "mandate_",
+        "identity_",
+        "transfer_",
+        "way_",
+        "log_in_",
+        "confirm_",
+        "fault_",
+        "factor_",
+        "proved_",
+        "devices_",
+        "enrol_",
     )
     pages = "".join(file.read_text() for file in (*PORTAL.glob("*.py"), *TEMPLATES.glob("*.html")))
     spoken = set(re.findall(r'"(\w+)"(?!: _\()', pages))
@@ -74,6 +87,19 @@ def test_every_state_of_a_consent_has_its_word_and_sentence(state: str) -> None:
 @pytest.mark.parametrize("verb", get_args(Verb))
 def test_everything_that_can_happen_to_a_consent_has_its_words(verb: str) -> None:
     assert f"event_{verb}" in WORDS
+
+
+def test_everything_about_confirming_has_its_words() -> None:
+    for names in (
+        [f"confirm_{intent.__name__.lower()}" for intent in get_args(Intent)],
+        [f"fault_{fault}" for fault in get_args(Fault) if fault],
+        [f"devices_{done}" for done in get_args(Done) if done],
+        [f"factor_{kind}" for kind in FACTOR_KINDS],
+        [f"enrol_{kind}_heading" for kind in FACTOR_KINDS],
+        [f"factor_{verb}_by" for verb in ("enrol", "remove")],
+        [f"proved_{how}" for how in get_args(ConfirmedBy)],
+    ):
+        assert set(names) <= WORDS.keys()
 
 
 @pytest.mark.parametrize(

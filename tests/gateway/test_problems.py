@@ -17,6 +17,7 @@ RAISED = re.compile(
 COMMAND_LINE_ONLY = {
     "not_migrated", "participant_class", "participant_id", "private_server", "owner_key",
     "operator_id", "operator_role", "operator_name", "operator_exists", "operator_unknown", "operator_closed",
+    "operator_code_wrong",
     "webhook_url", "webhook_closed", "webhook_unknown", "webhook_not_heard", "participant_unknown", "notice_unknown",
     "master_secret", "artefact_invalid", "artefact_key_unknown", "redirect_uri", "no_keys", "artefacts_are_for_ever",
     "key_use", "taking_failed",

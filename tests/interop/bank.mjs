@@ -134,6 +134,20 @@ const play = {
     return { type: tokens.token_type, answer: await query(tokens) }
   },
 
+  async signed_ciba() {
+    // The library signs authorization requests; the same JWT serves here (CIBA Core 7.1.1).
+    const parameters = {
+      login_hint: told.detail.uscc,
+      binding_message: 'A-4712',
+      authorization_details: JSON.stringify([told.detail]),
+    }
+    const signed = await oidc.buildAuthorizationUrlWithJAR(config, parameters, signing)
+    const begun = await oidc.initiateBackchannelAuthentication(config, { request: signed.searchParams.get('request') })
+    await person({ answer_waiting: true, verb: 'approve' })
+    const tokens = await oidc.pollBackchannelAuthenticationGrant(config, begun, undefined, { DPoP })
+    return { type: tokens.token_type, answer: await query(tokens) }
+  },
+
   async introspection_and_revocation() {
     const tokens = await oidc.clientCredentialsGrant(config, {}, { DPoP })
     const before = await oidc.tokenIntrospection(config, tokens.access_token)

@@ -1,12 +1,19 @@
 """Promise 3 over real HTTP: why a field was out, masked or withheld, and what would happen if one asked."""
 
+import dataclasses
 import uuid
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from gateway.hub import Hub
+from core.clock import now
+from core.settings import Settings
+from datasets import Catalogue, ContractError
+from datasets.contract import read_contract
+from gateway.decisions.rules import contracts_at_start
+from gateway.hub import Hub, open_hub
 from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE, Consents
 from tests.support.bank import Bank
 from tests.support.truth import Truth
@@ -277,3 +284,48 @@ async def test_nobody_is_told_anything_without_a_token(http: httpx.AsyncClient, 
     for path in ("/v1/decisions/explain", "/v1/access/evaluation", "/v1/access/evaluations"):
         answer = await http.post(bank.base + path, json=wish(decision_id=str(uuid.uuid4())))
         assert answer.status_code == 401
+
+
+# --- after a contract was raised ---
+
+
+def next_release(catalogue: Catalogue, *changes: tuple[str, str]) -> Catalogue:
+    """The same release with another text of the tax contract."""
+    toml = catalogue.contracts["tax"].toml
+    for old, new in changes:
+        assert old in toml
+        toml = toml.replace(old, new, 1)
+    changed = read_contract(toml.encode(), file="tax.toml")
+    return dataclasses.replace(catalogue, contracts={**catalogue.contracts, "tax": changed})
+
+
+async def test_a_decision_stays_explained_and_a_retry_answered_after_the_contract_was_raised(
+    bank: Bank, consents: Consents, hub: Hub
+) -> None:
+    consent_id = await consents.active()
+    asked = partial(bank.query, "tax", consent_id, ENTERPRISE, key="before-the-release")
+    answer = await asked()
+    before = await explained(bank, answer.json()["decision_id"])
+    raised = next_release(
+        hub.catalogue, ("version = 2", "version = 3"), ('title = "申报销售收入"', 'title = "销售收入"')
+    )
+    hub.use(await contracts_at_start(hub.database, raised, now()))
+    assert await explained(bank, answer.json()["decision_id"]) == before
+    assert before["contract_version"] == 2
+    assert (await asked()).content == answer.content
+    newer = (await bank.query("tax", consent_id, ENTERPRISE)).json()
+    told = await explained(bank, newer["decision_id"])
+    assert told["contract_version"] == 3
+    assert "销售收入" in {field["title"] for field in told["fields"]}
+
+
+async def test_a_hub_does_not_start_with_a_contract_that_was_changed_under_its_old_version(
+    hub: Hub, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = next_release(hub.catalogue, ("price_fen = 50", "price_fen = 5"))
+    monkeypatch.setattr("gateway.hub.catalogue_of_this_release", lambda: changed)
+    with pytest.raises(
+        ContractError, match=r"tax\.toml: price_fen differs from version 2 as it has been in use"
+    ):
+        async with open_hub(settings):
+            pass

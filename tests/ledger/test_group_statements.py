@@ -168,7 +168,7 @@ async def test_a_consent_that_ends_while_the_commit_waits_for_a_lock_lets_nothin
     )
     async with holder.transaction():
         await holder.execute("SELECT FROM consents WHERE consent_id = $1 FOR UPDATE", consent_id)
-        waiting = asyncio.create_task(hub.spine.remember.ask(entry(consent_id, "at-the-end")))
+        waiting = hub.spine.remember.ask(entry(consent_id, "at-the-end"))
         await asyncio.sleep(0.7)
         assert not waiting.done()
     assert await waiting == Remembered("refused", "consent_expired")

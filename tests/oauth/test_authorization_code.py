@@ -327,9 +327,12 @@ async def test_fapi2_5_3_2_2_a_code_works_once_and_a_second_use_takes_back_what_
     first = await redirect.exchange(code)
     redirect.bank._token = first.json()["access_token"]
     assert (await redirect.bank.get("/v1/usage")).status_code == 200
-    assert_refused(await redirect.exchange(code), "invalid_grant")
-    assert (await redirect.bank.get("/v1/usage")).status_code == 401
     refresh = {"grant_type": "refresh_token", "refresh_token": first.json()["refresh_token"]}
+    refreshed = (await redirect.bank.send_form("/oauth/token", **refresh)).json()["access_token"]
+    assert_refused(await redirect.exchange(code), "invalid_grant")
+    for given in (redirect.bank._token, refreshed):
+        redirect.bank._token = given
+        assert (await redirect.bank.get("/v1/usage")).status_code == 401
     assert_refused(await redirect.bank.send_form("/oauth/token", **refresh), "invalid_grant")
 
 

@@ -1,5 +1,6 @@
 """What comes in as authorization_details: terms that can be granted, or a refusal; never anything else."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -8,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent import ConsentTerms
+from core.identifiers import parse_uscc
 from datasets import load_catalogue
+from gateway.banks.schemas import ConsentRequestIn, Terms
 from gateway.oauth.details import REFUSED, terms_of
 from gateway.oauth.refusals import OAuthRefusal
 from tests.support.authorization import DETAIL
@@ -56,3 +59,18 @@ def test_a_good_object_with_one_thing_wrong_is_refused_or_still_good(name: str, 
         return
     assert 1 <= terms.term_days <= 365
     assert terms.message.isprintable()
+
+
+def test_the_terms_have_one_definition_and_every_door_speaks_of_all_of_them() -> None:
+    terms = {field.name for field in dataclasses.fields(ConsentTerms)}
+    assert set(Terms.model_fields) == terms
+    detail = {
+        **DETAIL,
+        "retention_days": 100,
+        "uses_max_day": 2,
+        "uses_max_month": 10,
+        "data_from": "2025-01-01",
+    }
+    assert detail.keys() - {"type"} == terms
+    asked = ConsentRequestIn(**{name: value for name, value in detail.items() if name != "type"})  # type: ignore[arg-type]
+    assert asked.terms(parse_uscc(asked.uscc)) == read(json.dumps([detail]))

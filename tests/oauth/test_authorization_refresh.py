@@ -10,11 +10,13 @@ import pytest
 
 from consent import pause, resume, revoke
 from core.clock import now
+from core.settings import Settings
 from gateway.hub import Hub
 from gateway.oauth.request_objects import REFUSED
 from tests.conftest import ENTERPRISE, Consents, signatory_of
 from tests.oauth.test_authorization_code import assert_refused, claims_of
 from tests.support.authorization import DETAIL, Browser, Redirect, answer_in
+from tests.support.backchannel import begin, begin_signed, signed_request
 from tests.support.bank import Bank, new_key
 
 
@@ -57,6 +59,7 @@ async def test_a_token_of_one_consent_answers_no_question_under_another(
 
     refused = await ask(another)
     assert (refused.status_code, refused.json()["type"]) == (403, "/problems/consent-outside-token")
+    assert 'error="insufficient_scope"' in refused.headers["www-authenticate"], "RFC 6750 section 3.1"
     assert (await ask(granted["grant_id"])).status_code == 200
 
 
@@ -229,6 +232,7 @@ async def test_rfc9101_6_1_a_request_that_is_not_signed_well_is_refused(redirect
         request_object(redirect, client_id=None),
         request_object(redirect, aud=f"{redirect.bank.base}/oauth/par"),
         request_object(redirect, aud=None),
+        request_object(redirect, aud=[f"{redirect.bank.base}/oauth/par"]),
         request_object(redirect, exp=None),
         request_object(redirect, exp=at - 1),
         request_object(redirect, exp=at + 3700),
@@ -243,8 +247,27 @@ async def test_rfc9101_6_1_a_request_that_is_not_signed_well_is_refused(redirect
     for number, request in enumerate(wrong):
         refused = await push_object(redirect, request)
         assert refused.json().get("error") == REFUSED, (number, refused.text)
+    for_two = request_object(redirect, aud=["https://elsewhere.example", redirect.bank.base])
+    assert (await push_object(redirect, for_two)).status_code == 201
     unregistered = request_object(redirect, redirect_uri="https://evil.example/")
     assert_refused(await push_object(redirect, unregistered), "invalid_request")
+
+
+class TestSignedOnly:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"signed_requests": True})
+
+    async def test_fapi2_message_signing_5_3_1_a_hub_may_take_signed_requests_only(
+        self, redirect: Redirect
+    ) -> None:
+        bank = redirect.bank
+        about = (await bank.http.get(f"{bank.base}/.well-known/oauth-authorization-server")).json()
+        assert about["require_signed_request_object"] is True
+        assert_refused(await redirect.push(), "invalid_request")
+        assert (await push_object(redirect, request_object(redirect))).status_code == 201
+        assert_refused(await begin(bank), "invalid_request")
+        assert (await begin_signed(bank, signed_request(bank))).status_code == 200
 
 
 # --- metadata ---------------------------------------------------------------------------------------------------
@@ -258,6 +281,12 @@ async def test_rfc8414_2_the_metadata_is_complete_and_its_addresses_answer(bank:
     assert about["authorization_details_types_supported"] == ["xinyi_consent"]
     assert about["code_challenge_methods_supported"] == ["S256"]
     assert "none" not in str(about["token_endpoint_auth_methods_supported"])
+    signing = [name for name in about if "alg_values" in name]
+    assert {"dpop_signing_alg_values_supported", "request_object_signing_alg_values_supported"} <= set(
+        signing
+    )
+    assert "backchannel_authentication_request_signing_alg_values_supported" in signing
+    assert all(about[name] == ["ES256"] for name in signing), "and never none or RS256"
     assert {"authorization_code", "client_credentials", "refresh_token"} <= set(
         about["grant_types_supported"]
     )

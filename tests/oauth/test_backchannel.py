@@ -2,11 +2,13 @@
 
 import asyncio
 import base64
+import time
 import uuid
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import jwt
 import pytest
 
 from consent import artefact_of, find_consent, reject, revoke
@@ -14,8 +16,8 @@ from core.clock import now
 from gateway.hub import Hub
 from gateway.oauth.backchannel import GRANT_TYPE
 from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE, Consents, signatory_of
-from tests.support.backchannel import begin, error_of, poll
-from tests.support.bank import Bank
+from tests.support.backchannel import begin, begin_signed, error_of, poll, signed_request
+from tests.support.bank import Bank, new_key
 
 
 @pytest.fixture
@@ -186,3 +188,68 @@ async def test_who_does_not_prove_itself_asks_nothing(bank: Bank, hub: Hub) -> N
     ) == ("invalid_client")
     count = "SELECT count(*) FROM consents"
     assert await hub.database.hot.fetchval(count) == 0
+
+
+# --- signed requests --------------------------------------------------------------------------------------------
+
+
+async def test_ciba_7_1_1_a_signed_request_asks_for_what_stands_in_it(
+    bank: Bank, consents: Consents, patience: Any
+) -> None:
+    begun = await begin_signed(bank, signed_request(bank))
+    assert begun.status_code == 200, begun.text
+    waiting = (await bank.get(f"/v1/consent-requests/{begun.json()['consent_id']}")).json()
+    assert (waiting["uscc"], waiting["message"]) == (ENTERPRISE, "A7K2 · 流动资金贷款审查")
+    await consents.approved(UUID(begun.json()["consent_id"]))
+    assert (await poll(bank, begun.json()["auth_req_id"])).status_code == 200
+
+
+async def test_ciba_7_1_1_its_parameters_do_not_stand_beside_a_signed_request(bank: Bank) -> None:
+    for name in ("login_hint", "binding_message", "scope", "authorization_details", "unknown"):
+        beside = await begin_signed(bank, signed_request(bank), **{name: ENTERPRISE})
+        assert error_of(beside) == "invalid_request", name
+    alone = await begin_signed(bank, signed_request(bank), client_id=bank.client_id)
+    assert alone.status_code == 200, "how the client proves itself stands beside it"
+
+
+async def test_ciba_7_1_1_a_signed_request_works_once(bank: Bank, hub: Hub) -> None:
+    request = signed_request(bank)
+    answers = await asyncio.gather(*(begin_signed(bank, request) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
+    assert {error_of(answer) for answer in answers if answer.status_code == 400} == {"invalid_request"}
+    assert await hub.database.hot.fetchval("SELECT count(*) FROM consents") == 1
+
+
+async def test_ciba_7_1_1_a_request_that_is_not_signed_well_for_us_and_now_is_refused(
+    bank: Bank, other_bank: Bank, hub: Hub
+) -> None:
+    at = int(time.time())
+    forged = jwt.encode({"iss": bank.client_id}, new_key(), algorithm="ES256", headers={"kid": "1"})
+    wrong = [
+        "x",
+        forged,
+        jwt.encode({"iss": bank.client_id}, None, algorithm="none"),
+        signed_request(other_bank),
+        bank.assertion(),
+        *(signed_request(bank, **{claim: None}) for claim in ("iss", "aud", "exp", "iat", "nbf", "jti")),
+        signed_request(bank, iss="other-bank"),
+        signed_request(bank, client_id="other-bank"),
+        signed_request(bank, aud=f"{bank.base}/oauth/bc-authorize"),
+        signed_request(bank, exp=at - 1),
+        signed_request(bank, exp=at + 3700),
+        signed_request(bank, nbf=at - 3700),
+        signed_request(bank, nbf=at + 61, exp=at + 120),
+        signed_request(bank, iat=at + 61),
+        signed_request(bank, jti=7),
+        signed_request(bank, request="x"),
+        signed_request(bank, login_hint=None),
+    ]
+    for number, request in enumerate(wrong):
+        assert error_of(await begin_signed(bank, request)) == "invalid_request", number
+    assert await hub.database.hot.fetchval("SELECT count(*) FROM consents") == 0
+
+
+async def test_fapi2_5_3_2_1_the_clock_of_who_signs_may_be_10_seconds_ahead(bank: Bank) -> None:
+    at = int(time.time())
+    ahead = signed_request(bank, iat=at + 9, nbf=at + 9, exp=at + 60)
+    assert (await begin_signed(bank, ahead)).status_code == 200

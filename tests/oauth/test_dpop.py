@@ -2,9 +2,11 @@
 
 import base64
 import json
+import ssl
 import time
 import uuid
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import jwt
@@ -19,7 +21,8 @@ from gateway.oauth import nonces as nonces_module
 from gateway.oauth.dpop import check_proof
 from gateway.oauth.nonces import PERIOD_SECONDS, Nonces
 from tests.conftest import ENTERPRISE, Consents
-from tests.support.bank import Bank, b64, new_key, public_jwk
+from tests.support.authorization import Redirect
+from tests.support.bank import ASSERTION_TYPE, Bank, b64, new_key, public_jwk
 
 URL = "https://hub.example/v1/usage"
 TOKEN = "header.payload.signature"
@@ -74,6 +77,45 @@ def test_rfc9449_4_3_what_is_not_as_it_must_be_is_refused() -> None:
         "short coordinate": bank.proof("GET", URL, token=TOKEN, jwk={**public_jwk(bank.key), "x": "AQ"}),
     }
     assert {name: reason_of(proof) for name, proof in bad.items()} == dict.fromkeys(bad, "proof_invalid")
+
+
+@pytest.mark.parametrize(
+    "htu",
+    [
+        "HTTPS://Hub.Example/v1/usage",
+        "https://hub.example:443/v1/usage",
+        "https://hub.example:443/v1/usage?from=2026-11-01#x",
+    ],
+)
+def test_rfc9449_4_3_an_address_is_the_same_however_it_is_written(htu: str) -> None:
+    check(offline().proof("GET", htu, token=TOKEN))
+
+
+@pytest.mark.parametrize(
+    "htu",
+    [
+        "http://hub.example:443/v1/usage",
+        "https://hub.example:444/v1/usage",
+        "https://hub.example/v1/Usage",
+        "https://hub.example/v1/usage/",
+        "https://user@elsewhere.example/v1/usage",
+        "https://hub.example:nonsense/v1/usage",
+        "/v1/usage",
+        "",
+    ],
+)
+def test_rfc9449_4_3_another_address_is_refused(htu: str) -> None:
+    assert reason_of(offline().proof("GET", htu, token=TOKEN)) == "proof_invalid"
+
+
+def test_fapi2_5_3_2_1_a_proof_may_be_10_seconds_ahead_and_its_own_times_count() -> None:
+    bank, now = offline(), int(time.time())
+    for claim in ("iat", "nbf"):
+        check(bank.proof("GET", URL, token=TOKEN, **{claim: now + 10}))
+        assert reason_of(bank.proof("GET", URL, token=TOKEN, **{claim: now + 61})) == "proof_invalid"
+    check(bank.proof("GET", URL, token=TOKEN, exp=now + 5))
+    for over in (now - 1, 0, -1):
+        assert reason_of(bank.proof("GET", URL, token=TOKEN, exp=over)) == "proof_invalid"
 
 
 def signed(bank: Bank, header: Any, payload: Any) -> str:
@@ -145,8 +187,9 @@ def test_only_a_proof_that_is_good_in_all_else_is_told_to_use_a_nonce() -> None:
 
 class TestOverHttp:
     @pytest.fixture
-    def settings(self, settings: Settings) -> Settings:
-        return settings.model_copy(update={"dpop_nonce": True})
+    def bank(self, bank: Bank) -> Bank:
+        bank.nonce = None  # its first call
+        return bank
 
     async def test_rfc9449_8_the_token_endpoint_asks_for_its_nonce(self, bank: Bank) -> None:
         refused = await bank.ask_token()
@@ -189,7 +232,34 @@ class TestOverHttp:
         usage = (await bank.get("/v1/usage")).json()
         assert usage["total"]["disclosed"] == 1
 
-    async def test_calls_over_mutual_tls_need_no_nonce(self, bank: Bank, hub: Hub) -> None:
-        answer = await bank.http.get(f"{bank.base}/v1/catalogue")
+    async def test_a_pushed_request_that_lacks_a_nonce_leaves_the_assertion_unspent(self, bank: Bank) -> None:
+        redirect, assertion = Redirect(bank), bank.assertion()
+        refused = await redirect.push(dpop=True, client_assertion=assertion)
+        assert (refused.status_code, refused.json()["error"]) == (400, "use_dpop_nonce")
+        bank.learned(refused)
+        assert (await redirect.push(dpop=True, client_assertion=assertion)).status_code == 201
+
+    async def test_calls_over_mutual_tls_need_no_nonce(self, bank: Bank) -> None:
+        certificate = {"X-SSL-Client-Cert": quote(ssl.DER_cert_to_PEM_cert(b"as the proxy hands it over"))}
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": bank.assertion(),
+        }
+        granted = await bank.http.post(f"{bank.base}/oauth/token", data=form, headers=certificate)
+        assert "DPoP-Nonce" not in granted.headers
+        bearer = {"Authorization": f"Bearer {granted.json()['access_token']}"}
+        answer = await bank.http.get(f"{bank.base}/v1/usage", headers=certificate | bearer)
         assert answer.status_code == 200
         assert "DPoP-Nonce" not in answer.headers
+
+
+class TestSwitchedOff:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"dpop_nonce": False})
+
+    async def test_an_operator_may_do_without_nonces_and_then_none_is_offered(self, bank: Bank) -> None:
+        granted = await bank.ask_token()
+        assert granted.status_code == 200
+        assert "DPoP-Nonce" not in granted.headers

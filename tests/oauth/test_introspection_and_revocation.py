@@ -140,6 +140,26 @@ async def test_rfc7009_2_a_refresh_token_that_was_given_back_gives_nothing(
     assert (await revoke(bank, tokens["refresh_token"])).status_code == 200, "revoked twice is revoked"
 
 
+async def test_rfc7009_2_1_with_a_refresh_token_go_the_access_tokens_of_its_grant(
+    bank: Bank, consents: Consents
+) -> None:
+    tokens = await granted(bank, consents)
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+    refreshed = (await bank.send_form("/oauth/token", **form)).json()
+    await bank.token()
+    assert (await revoke(bank, tokens["refresh_token"])).status_code == 200
+    for token in (tokens["access_token"], refreshed["access_token"]):
+        assert await about(bank, token) == {"active": False}
+        proof = {"DPoP": bank.proof("GET", f"{bank.base}/v1/usage", token=token)}
+        used = await bank.http.get(
+            f"{bank.base}/v1/usage", headers={"Authorization": f"DPoP {token}", **proof}
+        )
+        assert (used.status_code, used.json()["type"]) == (401, "/problems/token-revoked")
+    assert (await bank.get("/v1/usage")).status_code == 200, "one of the bank's own is not touched"
+    shown = await bank.get(f"/grants/{tokens['grant_id']}")
+    assert shown.json()["status"] == "active", "the consent stays"
+
+
 async def test_rfc7009_2_1_nobody_revokes_what_is_not_theirs(
     bank: Bank, other_bank: Bank, consents: Consents
 ) -> None:

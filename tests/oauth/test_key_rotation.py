@@ -4,6 +4,7 @@ import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import jwt
@@ -17,6 +18,8 @@ from core.settings import Settings
 from gateway.hub import Hub
 from gateway.oauth import commands
 from tests.conftest import ENTERPRISE, Consents
+from tests.support.authorization import Browser, Redirect, answer_in
+from tests.support.backchannel import begin, poll
 from tests.support.bank import Bank
 
 AHEAD = 0.4
@@ -48,6 +51,33 @@ async def test_a_rotation_in_the_middle_of_the_traffic_refuses_nobody(
         assert (await bank.get("/v1/usage")).status_code == 200, "the token of before stays good"
         await asyncio.sleep(AHEAD / 10)
     assert len(signed_by) == 2
+
+
+async def test_a_rotation_of_all_keys_in_the_middle_of_a_flow_stops_nothing(
+    settings: Settings, bank: Bank, redirect: Redirect, browser: Browser, consents: Consents, stocked: None
+) -> None:
+    async def rotate_all() -> None:
+        for use in key_rings.USES:
+            rotate(settings.var_dir / "keys", use)
+        await asyncio.sleep(AHEAD + 0.2)
+
+    begun = (await begin(bank)).json()
+    address = await redirect.address()
+    await rotate_all()
+    code = answer_in(await browser.answer(address))["code"]
+    await consents.approved(UUID(begun["consent_id"]))
+    await rotate_all()
+    for answer in (await redirect.exchange(code), await poll(bank, begun["auth_req_id"])):
+        assert answer.status_code == 200, answer.text
+        granted = answer.json()
+        await rotate_all()
+        refresh = {"grant_type": "refresh_token", "refresh_token": granted["refresh_token"]}
+        fresh = (await bank.send_form("/oauth/token", **refresh)).json()["access_token"]
+        assert kid_of(fresh) != kid_of(granted["access_token"])
+        for token in (granted["access_token"], fresh):
+            bank._token = token
+            answered = await bank.query("tax", granted["grant_id"], ENTERPRISE)
+            assert answered.status_code == 200, answered.text
 
 
 async def test_distrusted_token_keys_void_the_tokens_at_once(
@@ -128,10 +158,14 @@ def test_the_commands_show_and_rotate(tmp_path: Path, capsys: pytest.CaptureFixt
     key_rings.load_keys(tmp_path)
     commands.show_keys(tmp_path)
     shown = capsys.readouterr().out
-    assert shown.count("现用") == shown.count("下一把") == 3
+    assert shown.count("现用") == shown.count("下一把") == 4
     commands.rotate_keys(tmp_path, ("tokens",), distrust=False)
     assert "起签名" in capsys.readouterr().out
     commands.show_keys(tmp_path)
     assert capsys.readouterr().out.count("起签名") == 1
     commands.rotate_keys(tmp_path, ("tokens", "login"), distrust=True)
     assert capsys.readouterr().out.count("即刻作废") == 2
+    signing = key_rings.load_keys(tmp_path)["tokens"].kid
+    with pytest.raises(InvalidInput):
+        commands.rotate_keys(tmp_path, key_rings.USES, distrust=True)
+    assert key_rings.load_keys(tmp_path)["tokens"].kid == signing, "all or none"

@@ -19,6 +19,7 @@ PUBLIC = {
     "GET /": "leads to the portal",
     "GET /.well-known/oauth-authorization-server": "metadata, RFC 8414",
     "GET /jwks": "public keys",
+    "GET /jwks/sm2": "public keys",
     "POST /oauth/token": "proves the caller itself",
     "GET /qr/{consent_id}": "a counter's screen; says how a request stands, not of whom",
     "POST /oauth/revoke": "proves the caller itself",
@@ -39,7 +40,9 @@ PUBLIC = {
     "GET /problems/{name}": "the guide",
     "GET /portal": "the way in",
     "GET /portal/login": "begins a log-in",
+    "GET /portal/login/{way}": "the same, another way",
     "GET /portal/callback": "ends a log-in that this browser began",
+    "GET /portal/callback/{way}": "the same, another way",
     "MOUNT /static": "style and scripts",
 }
 

@@ -15,9 +15,11 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from sandbox import government_login
+from sandbox import code_provider, government_login
 from sandbox.browser import read_page
-from sandbox.government_login import Enterprise, GovernmentLogin
+from sandbox.code_provider import Enterprise
+from sandbox.government_login import GovernmentLogin
+from sandbox.hub_keys import REFETCH_SECONDS, HubKeys
 
 ISSUER = "http://127.0.0.1:8001"
 CALLBACK = "http://127.0.0.1:8000/portal/callback"
@@ -55,7 +57,7 @@ def login(clock: Clock) -> GovernmentLogin:
         redirect_uri=CALLBACK,
         enterprises=[HEROINE, *OTHERS],
         key=ECKey.generate_key("P-256", {"kid": "login-1"}),
-        fetch_jwks=fetch_jwks,
+        hub_keys=HubKeys(fetch_jwks),
         clock=clock,
     )
 
@@ -101,7 +103,7 @@ def token_form(code: str, signed: str, **changes: str) -> dict[str, str]:
         "code": code,
         "redirect_uri": CALLBACK,
         "code_verifier": VERIFIER,
-        "client_assertion_type": government_login.ASSERTION_TYPE,
+        "client_assertion_type": code_provider.ASSERTION_TYPE,
         "client_assertion": signed,
         **changes,
     }
@@ -147,6 +149,7 @@ async def test_a_person_logs_in_and_the_hub_learns_who(http: httpx.AsyncClient, 
         "enterprise_name": HEROINE.name,
         "signatory_name": "沈知禾",
         "signatory_role": "legal_representative",
+        "person_id": code_provider.person_id(HEROINE.uscc, "沈知禾"),
     }
     assert len(subject) == 43
     assert HEROINE.uscc not in subject
@@ -345,7 +348,7 @@ async def test_a_new_key_of_the_hub_is_found(login: GovernmentLogin, clock: Cloc
         fetches += 1
         return {"keys": [key.as_dict(private=False) for key in published]}
 
-    login.fetch_jwks = fetch_jwks
+    login.hub_keys.fetch = fetch_jwks
     transport = httpx.ASGITransport(government_login.build(login))
     async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as http:
         for _ in range(2):
@@ -353,7 +356,7 @@ async def test_a_new_key_of_the_hub_is_found(login: GovernmentLogin, clock: Cloc
             assert (await http.post("/token", data=token_form(await get_code(http), signed))).is_success
         assert fetches == 1
         published.append(new)
-        clock.now += government_login.REFETCH_SECONDS + 1
+        clock.now += REFETCH_SECONDS + 1
         signed = assertion(clock, key=new, kid="hub-2")
         assert (await http.post("/token", data=token_form(await get_code(http), signed))).is_success
         assert fetches == 2
@@ -365,7 +368,7 @@ async def test_when_the_hub_publishes_nothing_the_provider_says_so(
     async def fetch_jwks() -> dict[str, Any]:
         raise httpx.ConnectError("refused")
 
-    login.fetch_jwks = fetch_jwks
+    login.hub_keys.fetch = fetch_jwks
     transport = httpx.ASGITransport(government_login.build(login))
     async with httpx.AsyncClient(transport=transport, base_url=ISSUER) as http:
         answer = await http.post("/token", data=token_form("x", assertion(clock)))

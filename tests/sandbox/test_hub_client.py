@@ -207,6 +207,19 @@ def test_a_consent_request_too_keeps_its_key(hub: PlayedHub, client: HubClient) 
     assert len({request.headers["Idempotency-Key"] for request in filed}) == 1
 
 
+def test_a_form_travels_with_what_was_read_on_it_and_again_as_it_was(
+    hub: PlayedHub, client: HubClient
+) -> None:
+    hub.next = [say(503)]
+    said = {"signed_on": "2026-11-20", "enterprise_name": "苏州示例公司", "signatory_name": "张三"}
+    client.hand_in_form(CONSENT, b"%PDF-1.7 \xff", **said)
+    first, again = [request for request in hub.seen if request.url.path.startswith("/v1/")]
+    assert first.url.path == f"/v1/consent-requests/{CONSENT}/signed-forms"
+    assert first.headers["Content-Type"].startswith("multipart/form-data; boundary=")
+    assert (again.content, again.headers["Content-Type"]) == (first.content, first.headers["Content-Type"])
+    assert all(part in first.content for part in (b"%PDF-1.7 \xff", b'name="signed_on"', "张三".encode()))
+
+
 def test_a_hub_that_names_itself_otherwise_is_not_trusted(hub: PlayedHub, client: HubClient) -> None:
     hub.issuer = "http://elsewhere.test"
     with pytest.raises(HubUnreachableError):

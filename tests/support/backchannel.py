@@ -1,9 +1,12 @@
 """What a bank sends when it asks over the back channel (CIBA)."""
 
 import json
+import time
+import uuid
 from typing import Any
 
 import httpx
+import jwt
 
 from gateway.oauth.backchannel import GRANT_TYPE
 from tests.conftest import ENTERPRISE
@@ -28,6 +31,29 @@ async def begin(bank: Bank, *, detail: dict[str, Any] | None = None, **changes: 
     }
     form = {name: value for name, value in {**form, **changes}.items() if value}
     return await bank.send_form("/oauth/bc-authorize", dpop=False, **form)
+
+
+def signed_request(bank: Bank, **changes: Any) -> str:
+    """The request of `begin` as a JWT (CIBA §7.1.1); None leaves a claim out."""
+    at = int(time.time())
+    claims = {
+        "login_hint": ENTERPRISE,
+        "authorization_details": [DETAIL],
+        "binding_message": "A7K2",
+        "iss": bank.client_id,
+        "aud": bank.base,
+        "iat": at,
+        "nbf": at,
+        "exp": at + 60,
+        "jti": uuid.uuid4().hex,
+        **changes,
+    }
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, bank.key, algorithm="ES256", headers={"kid": "1"})
+
+
+async def begin_signed(bank: Bank, request: str, **beside: str) -> httpx.Response:
+    return await bank.send_form("/oauth/bc-authorize", dpop=False, request=request, **beside)
 
 
 async def poll(bank: Bank, auth_req_id: str) -> httpx.Response:

@@ -127,6 +127,11 @@ class Bank:
         content = {"content": body} if isinstance(body, bytes) else {"json": body}
         return await self._send("POST", path, headers, **content)
 
+    async def send_file(self, path: str, content: bytes, **fields: str) -> httpx.Response:
+        """A file, under a name that says nothing of what it is, and fields beside it."""
+        files = {"file": ("upload.bin", content, "application/octet-stream")}
+        return await self._send("POST", path, {}, files=files, data=fields)
+
     async def _send(self, method: str, path: str, headers: dict[str, str], **more: Any) -> httpx.Response:
         """Again with a good nonce, if that was all that was wrong."""
         for _ in range(2):
