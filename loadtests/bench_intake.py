@@ -42,7 +42,7 @@ class Size(NamedTuple):
 
 
 QUICK = Size(enterprises=8_000, rounds=1)
-NORMAL = Size(enterprises=20_000, rounds=3, few=10_000, many=50_000, large_mb=40)
+NORMAL = Size(enterprises=20_000, rounds=2, few=5_000, many=40_000, large_mb=20)
 FULL = Size(enterprises=40_000, rounds=3, few=10_000, many=1_000_000, large_mb=1_000)
 
 
@@ -79,7 +79,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench_intake", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one small round of the intake, below a minute")
     parser.add_argument(
-        "--full", action="store_true", help="files of 1 GB, answers from 1,000,000 enterprises x 24 months"
+        "--full",
+        action="store_true",
+        help="files of 1 GB, answers from 1,000,000 enterprises x 24 months; takes 30 GB of disk",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all numbers to FILE")
     given = parser.parse_args()

@@ -39,6 +39,7 @@ ASKED_MAX = 100_000
 """enterprises that are asked about; more do not fit into the memory of the load generator"""
 CONNECTIONS = 64
 SECONDS = 4
+WARM_UP_SECONDS = 10
 ROUNDS = 5
 BATCH = 64
 BATCHES = 60
@@ -147,7 +148,7 @@ def compare(few: int, many: int, *, rounds: int = ROUNDS, seconds: int = SECONDS
         for each, hub in zip(shelves, hubs, strict=True):
             say(f"预热 {each.side.enterprises:,} 户 / warming up")
             asyncio.run(_warm_up(each.ground.servers.app_url, [target.uscc for target in each.asked]))
-            each.ask(hub, answers, seconds)
+            each.ask(hub, answers, WARM_UP_SECONDS)
         for each in shelves:
             each.side.per_second.clear()
             each.side.p50_ms.clear()

@@ -112,7 +112,9 @@ async def artefact_with_all_signatures(consent_id: UUID, caller: BankCaller, hub
         signed = await find_artefact(tx, consent_id)
     if signed is None:
         raise NotFound("consent_unknown", "not approved, so there is nothing signed")
-    return Response(signed.as_json(), media_type="application/jose+json", headers={"cache-control": "no-store"})
+    return Response(
+        signed.as_json(), media_type="application/jose+json", headers={"cache-control": "no-store"}
+    )
 
 
 @router.get("/usage", tags=[OVERVIEW], summary="用量与费用")

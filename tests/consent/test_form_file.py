@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from consent import examine_form, form_file
-from consent.form_file import FAULTS, OCTETS_MAX, PAGES_MAX, Unfit, examine
+from consent.form_file import FAULTS, OCTETS_MAX, PAGES_MAX, examine
 from core.errors import InvalidInput
 from tests.support import papers
 from tests.support.papers import annotated, opens_with, pdf, picture

@@ -147,13 +147,11 @@ async def test_another_enterprises_answer_does_not_fit_this_browser(
     """Log-in CSRF: somebody's own good answer, as a link, in the victim's browser, with whatever state."""
     async with new_browser(settings) as other:
         theirs = await come_back(other, ways[way], await leave(other, way), OTHER_ENTERPRISE)
-    mine = await come_back(browser, ways[way], await leave(browser, way))
-    assert refused(await browser.get(theirs))
     await leave(browser, way)
-    mine = await leave(browser, way)
-    code = dict(parse_qsl(urlsplit(theirs).query))
-    state = dict(parse_qsl(urlsplit(mine).query))["state"]
-    assert refused(await browser.get(f"{urlsplit(theirs).path}?{urlencode({**code, 'state': state})}"))
+    assert refused(await browser.get(theirs))
+    state = dict(parse_qsl(urlsplit(await leave(browser, way)).query))["state"]
+    query = {**dict(parse_qsl(urlsplit(theirs).query)), "state": state}
+    assert refused(await browser.get(f"{urlsplit(theirs).path}?{urlencode(query)}"))
 
 
 async def test_the_answer_of_one_way_is_not_taken_for_another_ways(

@@ -202,7 +202,7 @@ async def test_a_weak_log_in_cannot_agree_to_sensitive_data(
     read = dict((await owner.see(address)).form_to("/approve").fields)["read"]
     csrf = dict(page.form_to("/reject").fields)["csrf"]
     refused = await weak.http.post(f"{address}/approve", data={"csrf": csrf, "read": read})
-    assert (refused.status_code, "登录的实名等级不够" in refused.text) == (403, True)
+    assert (refused.status_code, "实名等级还不够" in refused.text) == (403, True)
 
 
 async def test_many_requests_of_one_bank_do_not_hide_the_rest(

@@ -94,7 +94,13 @@ def rank(right: str) -> tuple[int, str]:
 async def test_append_only_tables_can_only_be_appended_to(database_urls: DatabaseUrls) -> None:
     connection = await asyncpg.connect(database_urls.app)
     try:
-        for table in ("disclosures", "disclosures_default", "consent_events", "consent_artefacts"):
+        for table in (
+            "disclosures",
+            "disclosures_default",
+            "consent_events",
+            "consent_artefacts",
+            "signed_form_files",
+        ):
             for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}", f"DROP TABLE {table}"):
                 with pytest.raises(asyncpg.InsufficientPrivilegeError):
                     await connection.execute(statement)
