@@ -339,10 +339,8 @@ def root(numerator: int, denominator: int) -> int:
 
 def decimal_text(numerator: int, denominator: int, places: int) -> str:
     """Rounded half to even, with exactly so many places; never -0.00."""
-    unit = 10**places
-    number = half_even(numerator * unit, denominator)
+    number = half_even(numerator * 10**places, denominator)
     if not places:
         return str(number)
-    whole, rest = divmod(abs(number), unit)
-    sign = "-" if number < 0 else ""
-    return f"{sign}{whole}.{rest:0{places}d}"
+    digits = str(abs(number)).zfill(places + 1)
+    return f"{'-' if number < 0 else ''}{digits[:-places]}.{digits[-places:]}"

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain, pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -134,12 +135,12 @@ class IndicatorPlan:
         """
         if wanted is None:
             return self.inputs
-        pages = set(self._pages_for(wanted))
+        pages = {self._page_of[name] for name in wanted}
         register = {page for page, one in enumerate(self.inputs) if pages and one.dataset == REGISTER}
         return tuple(self.inputs[page] for page in sorted(pages | register))
 
     def compute(
-        self, bodies: Sequence[str | bytes | None], day: date, wanted: Sequence[str] | None = None
+        self, bodies: Sequence[str | bytes | None], day: date, wanted: tuple[str, ...] | None = None
     ) -> bytes:
         """A JSON array with one object, indicator → value or null; an empty array if no input has a record.
 
@@ -151,25 +152,28 @@ class IndicatorPlan:
             return b"[]"
         today = day.isoformat()
         found: list[Value] = []
-        pages = range(len(self._pages)) if wanted is None else self._pages_for(wanted)
-        for number in pages:
-            decode, compute, _, when_absent, when_not_delivered = self._pages[number]
+        pages, places = self._where(self._names if wanted is None else wanted)
+        for number, page in pages:
             body = bodies[number]
             if body is None:
-                found += when_not_delivered
-            elif rows := decode(body):
+                found += page.when_not_delivered
+            elif rows := page.decode(body):
                 rows.reverse()
-                found += compute(rows, day, today)
+                found += page.compute(rows, day, today)
             else:
-                found += when_absent
-        names = self._names if wanted is None else wanted
-        computed = dict(
-            zip(chain.from_iterable(self._pages[number].names for number in pages), found, strict=True)
-        )
-        return msgspec.json.encode([{name: computed[name] for name in names}])
+                found += page.when_absent
+        return msgspec.json.encode([{name: found[place] for name, place in places}])
 
-    def _pages_for(self, wanted: Iterable[str]) -> list[int]:
-        return sorted({self._page_of[name] for name in wanted})
+    @lru_cache(maxsize=1024)  # noqa: B019 - there are as few plans as data sets of indicators
+    def _where(
+        self, wanted: tuple[str, ...]
+    ) -> tuple[tuple[tuple[int, _Page], ...], tuple[tuple[str, int], ...]]:
+        """The pages that are needed, by number; and where each wanted indicator stands in what they give."""
+        numbers = sorted({self._page_of[name] for name in wanted})
+        pages = tuple((number, self._pages[number]) for number in numbers)
+        names = chain.from_iterable(page.names for _, page in pages)
+        place_of = {name: place for place, name in enumerate(names)}
+        return pages, tuple((name, place_of[name]) for name in wanted)
 
 
 def compile_indicators(contract: Contract, contracts: Mapping[str, Contract]) -> IndicatorPlan:

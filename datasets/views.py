@@ -109,10 +109,7 @@ class View:
 
     def only(self, names: Sequence[str]) -> "View":
         """The same view cut down to some fields, whose names its id then carries. Raises `InvalidInput`."""
-        strangers = sorted(set(names) - self.contract.field_by_name.keys())
-        if strangers:
-            raise InvalidInput("fields_invalid", errors=dict.fromkeys(strangers[:20], "no such field"))
-        return _narrowed(self, frozenset(names))
+        return _narrowed(self, tuple(names))
 
     def explain(self) -> list[dict[str, Any]]:
         """Per field: what is shown or why not, by which rule. JSON-ready."""
@@ -176,7 +173,11 @@ def compile_view(
 
 
 @lru_cache(maxsize=4096)
-def _narrowed(view: View, names: frozenset[str]) -> View:
+def _narrowed(view: View, wanted: tuple[str, ...]) -> View:
+    names = frozenset(wanted)
+    strangers = sorted(names - view.contract.field_by_name.keys())
+    if strangers:
+        raise InvalidInput("fields_invalid", errors=dict.fromkeys(strangers[:20], "no such field"))
     decisions = tuple(decision for decision in view.decisions if decision.field in names)
     shown = {name: kind for name, kind in view.fields.items() if name in names}
     withheld = tuple(name for name in view.withheld if name in names)

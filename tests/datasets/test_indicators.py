@@ -116,7 +116,7 @@ def test_who_knows_every_other_amount_learns_no_more_than_a_band(field: Field, d
 
     def answer(amount: int) -> Any:
         changed = [{**one, secret: amount} if one is row else one for one in rows]
-        return computed(PLAN, {source.id: changed}, TODAY, wanted=[field.name])[field.name]
+        return computed(PLAN, {source.id: changed}, TODAY, wanted=(field.name,))[field.name]
 
     def guesses(factor: float) -> int:
         """How many amounts in a row, each so much greater or less, would have had the same answer."""
@@ -145,7 +145,7 @@ def test_every_indicator_has_a_worked_example() -> None:
 
 @pytest.mark.parametrize("indicator", EXPECTED)
 def test_the_worked_example_comes_out(indicator: str) -> None:
-    assert computed(PLAN, whole(RECORDS), TODAY, wanted=[indicator]) == {indicator: EXPECTED[indicator]}
+    assert computed(PLAN, whole(RECORDS), TODAY, wanted=(indicator,)) == {indicator: EXPECTED[indicator]}
 
 
 # --- the fast way against the plain one
@@ -256,7 +256,9 @@ def test_every_indicator_is_what_its_definition_says(dataset: str, data: st.Data
         dataset: data.draw(records_of(source, fields_used(INDICATORS, dataset, CATALOGUE.contracts), 40))
     }
     day = data.draw(DAYS)
-    mine = [field.name for field in INDICATORS.fields if field.compute and field.compute.dataset == dataset]
+    mine = tuple(
+        field.name for field in INDICATORS.fields if field.compute and field.compute.dataset == dataset
+    )
     expected = naively(INDICATORS, CATALOGUE.contracts, PLAN, records, day)
     if not records[dataset]:
         assert computed(PLAN, records, day) == {}
@@ -513,9 +515,9 @@ def test_of_an_enterprise_without_any_record_there_is_no_answer() -> None:
 def test_wanted_indicators_come_alone_and_in_the_order_asked() -> None:
     records: Records = {"tax": [example_of("tax")], "registration": [example_of("registration")]}
     everything = computed(PLAN, records, TODAY)
-    wanted = ["vat_paid_12m_fen", "penalties_12m", "registered_years"]
+    wanted = ("vat_paid_12m_fen", "penalties_12m", "registered_years")
     some = computed(PLAN, records, TODAY, wanted=wanted)
-    assert list(some) == wanted
+    assert tuple(some) == wanted
     assert some == {name: everything[name] for name in wanted}
     assert list(everything) == [field.name for field in INDICATORS.fields]
     assert [one.dataset for one in PLAN.needed(wanted)] == ["registration", "penalties", "tax"]
@@ -567,7 +569,7 @@ def test_a_late_delivery_does_not_shorten_a_sum_but_a_missing_one_shows() -> Non
             if month not in gone
         ]
     }
-    names = ["vat_paid_3m_fen", "tax_months_missing_24m", "months_since_vat"]
+    names = ("vat_paid_3m_fen", "tax_months_missing_24m", "months_since_vat")
     asked: Callable[..., list[Any]] = lambda *gone: list(  # noqa: E731
         computed(PLAN, all_but(*gone), TODAY, wanted=names).values()
     )
