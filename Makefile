@@ -48,8 +48,9 @@ reference: setup ## 生成信息项目参考 / docs/datasets.md, made anew from 
 bench: setup-dev assets wrk ## 性能测量 / the benchmark, in numbers for this machine
 	@$(PY) -m loadtests.bench
 
-bench-intake: setup-dev ## 接收速度，SIZE=--quick 或 --full / how fast files come in (SIZE=--quick or --full)
+bench-intake: setup-dev wrk ## 接收速度，SIZE=--quick 或 --full / how fast files come in (SIZE=--quick or --full)
 	@$(PY) -m loadtests.bench_intake $(SIZE)
+	@$(PY) -m loadtests.bench_indicators
 
 load: setup-dev assets ## 压力测试 / Locust scenarios
 	@$(PY) -m loadtests
