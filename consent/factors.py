@@ -69,7 +69,7 @@ async def must_confirm(
     """Before a person lets data of these levels out, or others do so. Raises `Refused`."""
     if confirmed_by in FACTOR_KINDS:
         return
-    if await factors_of(tx, signatory):
+    if confirmed_by == "recovery" or await factors_of(tx, signatory):
         raise Refused("confirmation_required", "who enrolled a second factor confirms with it")
     if is_sensitive(levels) and confirmed_by != "fresh_login":
         raise Refused("login_not_fresh", "sensitive data need a second factor or a fresh log-in")

@@ -111,6 +111,19 @@ async def test_no_log_in_is_fresh_enough_to_do_without_the_app(
     assert await state_of(hub, asked.consent_id) == "awaiting"
 
 
+async def test_what_replaces_a_lost_factor_agrees_to_nothing_even_when_no_factor_is_left(
+    owner: Person, consents: Consents, hub: Hub
+) -> None:
+    await owner.add_app()
+    asked = await consents.asked()
+    waiting = await asked_to_confirm(owner, asked.consent_id)
+    removal = await owner.press(await owner.see("/portal/devices"), "/remove")
+    await owner.confirm(removal, owner.code())
+    bent = await owner.confirm(waiting, "", recover="1", status=403)
+    assert "请先确认是您本人" in bent.text
+    assert await state_of(hub, asked.consent_id) == "awaiting"
+
+
 async def test_a_code_confirms_once(owner: Person, consents: Consents, hub: Hub) -> None:
     await owner.add_app()
     asked = [(await consents.asked()).consent_id for _ in range(2)]
