@@ -20,6 +20,7 @@ from sandbox import government_login as government
 from sandbox.code_provider import Issued
 from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE
 from tests.support.counterparts import HUB_KEY, KNOWN, answered, free_ports, hub_keys, serving_site
+from tests.support.moments import FromNow, used_now
 
 LATE_SECONDS = 90
 
@@ -201,8 +202,8 @@ BINDINGS: dict[str, dict[str, Any]] = {
     "for somebody else": {"aud": "another-hub"},
     "in answer to another question": {"nonce": "another"},
     "over another presentation": {"sd_hash": "x"},
-    "90 seconds ago": {"iat": int(time.time()) - 60 - LATE_SECONDS},
-    "90 seconds from now": {"iat": int(time.time()) + LATE_SECONDS * 2},
+    "90 seconds ago": {"iat": FromNow(-60 - LATE_SECONDS)},
+    "90 seconds from now": {"iat": FromNow(LATE_SECONDS)},
     "at no time": {"iat": None},
     "without saying how the holder unlocked it": {"acr": None},
 }
@@ -220,7 +221,9 @@ async def test_a_key_binding_that_is_not_for_this_moment_is_refused(
         service,
         "binding_of",
         lambda issued, sd_hash: {
-            name: value for name, value in {**bind(issued, sd_hash), **changes}.items() if value is not None
+            name: value
+            for name, value in {**bind(issued, sd_hash), **used_now(changes)}.items()
+            if value is not None
         },
     )
     assert (await refusal(licence, service)).reason == "login_failed"
@@ -231,8 +234,8 @@ ABOUT: dict[str, dict[str, Any]] = {
     "another document": {"vct": "urn:xinyi:driving-licence:1"},
     "bound to no key": {"cnf": None},
     "bound to another key": {"cnf": {"jwk": HUB_KEY.as_dict(private=False)}},
-    "not valid yet": {"nbf": int(time.time()) + 3600},
-    "issued tomorrow": {"iat": int(time.time()) + 24 * 3600},
+    "not valid yet": {"nbf": FromNow(3600)},
+    "issued tomorrow": {"iat": FromNow(24 * 3600)},
     "for ever": {"exp": None},
     "without status": {"status": None},
     "with the status of somebody else's list": {
@@ -254,7 +257,7 @@ async def test_a_licence_that_is_not_what_it_should_be_is_refused(
     about = service.about_licence
 
     def changed(*given: Any) -> dict[str, Any]:
-        claims = {**about(*given), **changes}
+        claims = {**about(*given), **used_now(changes)}
         if "idx" in changes:
             claims["status"] = {"status_list": {"uri": f"{service.issuer}/status", "idx": changes["idx"]}}
         return {name: value for name, value in claims.items() if value is not None}

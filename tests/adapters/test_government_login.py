@@ -16,6 +16,7 @@ from sandbox import government_login as government
 from sandbox.code_provider import Issued
 from tests.conftest import ENTERPRISE, OTHER_ENTERPRISE
 from tests.support.counterparts import HUB_KEY, KNOWN, answered, hub_keys, serving_site
+from tests.support.moments import FromNow, used_now
 
 CALLBACK = "http://127.0.0.1:8000/portal/callback"
 
@@ -73,10 +74,10 @@ CLAIMS: dict[str, dict[str, Any]] = {
     "of another log-in": {"nonce": "another"},
     "for somebody else": {"aud": "another-hub"},
     "of somebody else": {"iss": "https://another.example"},
-    "90 seconds old": {"iat": int(time.time()) - 300, "exp": int(time.time()) + 300},
-    "from the future": {"iat": int(time.time()) + 300, "exp": int(time.time()) + 600},
-    "expired": {"exp": int(time.time()) - 90},
-    "about somebody who had logged in before": {"auth_time": int(time.time()) - 3600},
+    "300 seconds old": {"iat": FromNow(-300), "exp": FromNow(300)},
+    "90 seconds from now": {"iat": FromNow(90), "exp": FromNow(600)},
+    "expired": {"exp": FromNow(-90)},
+    "about somebody who had logged in before": {"auth_time": FromNow(-3600)},
     "without saying when": {"auth_time": None},
     "without a person": {"person_id": None},
     "about no enterprise": {"uscc": "91350100M000100Y44"},
@@ -95,7 +96,10 @@ async def test_an_id_token_that_is_not_good_lets_nobody_in(
 
     def changed(issued: Issued) -> dict[str, Any]:
         good = answer_to(issued)
-        claims = {**jwt.decode(good["id_token"], provider.key, algorithms=["ES256"]).claims, **changes}
+        claims = {
+            **jwt.decode(good["id_token"], provider.key, algorithms=["ES256"]).claims,
+            **used_now(changes),
+        }
         claims = {name: value for name, value in claims.items() if value is not None}
         header = {"alg": "ES256", "kid": provider.key.kid}
         return {**good, "id_token": jwt.encode(header, claims, provider.key)}
